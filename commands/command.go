@@ -1,0 +1,89 @@
+package commands
+
+import (
+	"context"
+	"log/slog"
+	"sync/atomic"
+
+	"github.com/google/jsonschema-go/jsonschema"
+)
+
+// Handler is the plain form of a command: it takes its arguments from the call
+// and returns any value that [EncodeValue] accepts, nil included.
+//
+// The context carries the deadline of the call and is cancelled when no caller
+// waits any more. Calls run at the same time, each on its own goroutine.
+// How an error reaches the caller is said at [Serve].
+type Handler func(ctx context.Context, c *Call) (any, error)
+
+// Command is a registered command. It never changes: replacing a command puts
+// another one into the tree, and calls that hold the old one finish on it.
+type Command struct {
+	path        Path
+	description Description
+	run         runner
+	logger      *atomic.Pointer[slog.Logger] // the tree's
+}
+
+// runner runs a command and returns its encoded value. An error made of a
+// refused argument or an unencodable value is an *Error that says so.
+type runner func(ctx context.Context, c *Call) ([]byte, error)
+
+// Path returns where the command was registered.
+func (c *Command) Path() Path { return c.path }
+
+// Idempotent reports whether the command was registered with [Idempotent].
+func (c *Command) Idempotent() bool { return c.description.Idempotent }
+
+// Description returns what is known about the command. Its schemas are
+// shared and must not be changed.
+func (c *Command) Description() Description { return c.description }
+
+// Description is what a caller may learn about a command without calling it.
+// It can be encoded by [EncodeValue] and by encoding/json.
+type Description struct {
+	Path       string `json:"path"`
+	Doc        string `json:"doc,omitempty"`
+	Idempotent bool   `json:"idempotent,omitempty"`
+
+	// Arguments are the names of a typed handler's arguments in the order in
+	// which positional ones fill them.
+	Arguments []string `json:"arguments,omitempty"`
+
+	// Input and Output are JSON Schemas, of the named arguments and of the
+	// value. They are nil for a plain handler, which takes what it likes.
+	Input  *jsonschema.Schema `json:"input,omitempty"`
+	Output *jsonschema.Schema `json:"output,omitempty"`
+}
+
+// Option changes how a command is registered or removed.
+type Option func(*settings)
+
+type settings struct {
+	doc        string
+	idempotent bool
+	replace    bool
+	force      bool
+}
+
+func apply(opts []Option) (s settings) {
+	for _, o := range opts {
+		o(&s)
+	}
+	return s
+}
+
+// Doc gives the command a text for people. The first line should stand alone.
+func Doc(text string) Option { return func(s *settings) { s.doc = text } }
+
+// Idempotent says that running the command twice does no more than running it
+// once, so that a call may be repeated although nobody knows whether it ran.
+func Idempotent() Option { return func(s *settings) { s.idempotent = true } }
+
+// Replace lets a registration take the place of an existing command. Calls
+// that run at that moment finish on the old one.
+func Replace() Option { return func(s *settings) { s.replace = true } }
+
+// Force allows what is refused for safety: to register, replace or remove
+// below a root of the form __x__. It includes [Replace].
+func Force() Option { return func(s *settings) { s.force, s.replace = true, true } }

@@ -1,0 +1,57 @@
+package commands
+
+import (
+	"context"
+	"reflect"
+
+	"github.com/fernmesh/fernmesh/commands/internal/codec"
+)
+
+// Func registers a typed handler at path. In is a struct, or a pointer to one,
+// with a field for each argument, named as in JSON; Out is any type that can be
+// encoded. JSON Schemas of both become part of the command's [Description].
+//
+// Named arguments go to the fields of their names; positional ones fill the
+// fields in the order of declaration; a call may mix both. A field that is a
+// pointer, or tagged omitempty or omitzero, may be left out. Before f runs, an
+// argument that is unknown, missing, given twice, or does not fit its field
+// without loss, is refused with INVALID_ARGUMENT, executed no, where handler;
+// the message names it. Within structs in arguments the same rules hold.
+//
+// f learns who calls from [CallOf]. The errors of Func are those of
+// [Tree.Handle], and INVALID_ARGUMENT for types that do not travel.
+func Func[In, Out any](t *Tree, path string, f func(ctx context.Context, in In) (Out, error), opts ...Option) error {
+	if f == nil {
+		return Errorf(InvalidArgument, "command %s: the function is nil", quoted(path))
+	}
+	input, err := codec.NewInput(reflect.TypeFor[In]())
+	if err != nil {
+		return Errorf(InvalidArgument, "command %s: input: %v", quoted(path), err)
+	}
+	output, err := codec.NewOutput(reflect.TypeFor[Out]())
+	if err != nil {
+		return Errorf(InvalidArgument, "command %s: output: %v", quoted(path), err)
+	}
+	s := apply(opts)
+	cmd, err := newCommand(path, s, func(ctx context.Context, c *Call) ([]byte, error) {
+		in := new(In)
+		if err := input.Decode(c.RawArgs, c.RawKwargs, reflect.ValueOf(in).Elem()); err != nil {
+			return nil, problemError(InvalidArgument, "argument", err).DidNotRun()
+		}
+		out, err := f(context.WithValue(ctx, callKey{}, c), *in)
+		if err = realError(err); err != nil {
+			return nil, err
+		}
+		raw, err := output.Encode(reflect.ValueOf(&out).Elem())
+		if err != nil {
+			return nil, unsendableResult(err)
+		}
+		return raw, nil
+	})
+	if err != nil {
+		return err
+	}
+	cmd.description.Arguments = input.Schema.PropertyOrder
+	cmd.description.Input, cmd.description.Output = input.Schema, output.Schema
+	return t.add(s, cmd)
+}

@@ -1,0 +1,48 @@
+package commands
+
+import (
+	"context"
+
+	"github.com/fernmesh/fernmesh/commands/internal/codec"
+)
+
+// plainCommand makes the command of a plain handler.
+func plainCommand(path string, h Handler, s settings) (*Command, error) {
+	if h == nil {
+		return nil, Errorf(InvalidArgument, "command %s: the handler is nil", quoted(path))
+	}
+	return newCommand(path, s, func(ctx context.Context, c *Call) ([]byte, error) {
+		v, err := h(ctx, c)
+		if err = realError(err); err != nil {
+			return nil, err
+		}
+		raw, err := codec.Encode(v)
+		if err != nil {
+			return nil, unsendableResult(err)
+		}
+		return raw, nil
+	})
+}
+
+func newCommand(path string, s settings, run runner) (*Command, error) {
+	p, err := ParsePath(path)
+	if err != nil {
+		return nil, err
+	}
+	d := Description{Path: path, Doc: s.doc, Idempotent: s.idempotent}
+	return &Command{path: p, description: d, run: run}, nil
+}
+
+// realError returns err, or nil for an *Error that is nil inside: the handler
+// that returns such a variable means that all went well.
+func realError(err error) error {
+	if e, ok := err.(*Error); ok && e == nil {
+		return nil
+	}
+	return err
+}
+
+// unsendableResult is the error of a command whose value cannot be encoded.
+func unsendableResult(err error) *Error {
+	return problemError(Internal, "the command ran, but its value cannot be sent: value", err)
+}
