@@ -119,6 +119,10 @@ func TestGuardCountsAreExact(t *testing.T) {
 	if got := refused(ten, GuardLimits{Depth: 1, Values: 10, Memory: 1 << 20}); got != GuardValues {
 		t.Errorf("11 values of 10: refused for %v, want %v", got, GuardValues)
 	}
+	// No array has too many by itself, and all together do.
+	if got := refused(unhex("95 94 00000000 00 00 00 00"), GuardLimits{Depth: 2, Values: 7, Memory: 1 << 20}); got != GuardValues {
+		t.Errorf("10 values of 7: refused for %v, want %v", got, GuardValues)
+	}
 	need := costArray + 10*costSmall
 	if err := Guard(ten, GuardLimits{Depth: 1, Values: 11, Memory: need}); err != nil {
 		t.Errorf("memory of its cost: %v", err)

@@ -85,8 +85,8 @@ func marshalTyped(v any) ([]byte, error) {
 	return bytes.Clone(encoded), nil
 }
 
-// encode runs the library. A panic of a type's own encoder is an error here,
-// as it would be from encoding/json's point of view a broken type.
+// encode runs the library. A panic, which some types' own encoders may cause,
+// is an error here.
 func (e *encoder) encode(v any) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
