@@ -1,0 +1,165 @@
+package link
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/fernmesh/fernmesh/crypto"
+	"github.com/fernmesh/fernmesh/internal/wire"
+)
+
+// Link is an open session with a peer. All methods are safe for concurrent
+// use, but Run is called once. Whoever made the link calls Close.
+type Link struct {
+	carrier   Carrier
+	peer      Peer
+	agreement crypto.Agreement
+	initiator bool
+	opened    time.Time
+	cfg       Config
+
+	// Read state, of the goroutine in Run.
+	in       incoming
+	limit    int          // longest record that may come
+	received atomic.Int64 // when the last frame came, as a duration since opened
+
+	// Write state, of whoever set box.writing.
+	out  outgoing
+	slow atomic.Int64 // until when the peer counts as slow, as a duration since opened
+
+	box  outbox
+	wake chan struct{} // has the writer look at the outbox; capacity 1
+
+	// End state.
+	end     sync.Mutex
+	cause   error         // the first one
+	done    chan struct{} // closed by fail, once
+	stopped chan struct{} // closed by the writer when it has ended
+}
+
+// newLink makes a link of the secrets. It is not started.
+func newLink(c Carrier, cfg Config, s *crypto.Secrets) *Link {
+	now := time.Now()
+	maxPlain := int(s.Agreement.MaxPlain)
+	return &Link{
+		carrier: c, cfg: cfg, agreement: s.Agreement, initiator: s.Initiator, opened: now,
+		in:    incoming{cipher: s.Receive()},
+		limit: crypto.SealedLen(maxPlain),
+		out:   outgoing{cipher: s.Send(), rekey: cfg.Rekey, maxPlain: maxPlain, began: now},
+		box:   outbox{soft: cfg.SoftBound, hard: cfg.HardBound},
+		wake:  make(chan struct{}, 1),
+		done:  make(chan struct{}), stopped: make(chan struct{}),
+	}
+}
+
+// Peer returns the other side.
+func (l *Link) Peer() Peer { return l.peer }
+
+// Agreement returns what the handshake settled.
+func (l *Link) Agreement() crypto.Agreement { return l.agreement }
+
+// Initiator reports whether this side dialled.
+func (l *Link) Initiator() bool { return l.initiator }
+
+// Age returns how long the link has been open.
+func (l *Link) Age() time.Duration { return time.Since(l.opened) }
+
+// LastReceived returns when the last byte came, as far as the carrier tells,
+// else the last frame.
+func (l *Link) LastReceived() time.Time {
+	last := l.opened.Add(time.Duration(l.received.Load()))
+	if c, ok := l.carrier.(interface{ LastRead() time.Time }); ok && c.LastRead().After(last) {
+		last = c.LastRead()
+	}
+	return last
+}
+
+// Done is closed when the link has ended.
+func (l *Link) Done() <-chan struct{} { return l.done }
+
+// Err returns what ended the link, or nil while it is open. It is an *Error
+// unless Close or a deliver function gave another.
+func (l *Link) Err() error {
+	l.end.Lock()
+	defer l.end.Unlock()
+	return l.cause
+}
+
+// Run reads frames and delivers their messages in order, on the caller's
+// goroutine, until the link ends; it returns what ended it. A message's body is
+// valid during the call only. KEYUPDATE, PAD and types that may be ignored are
+// not delivered. An error from deliver ends the link. deliver must not call
+// Flush, which may wait for the peer; FlushLater is for it.
+func (l *Link) Run(deliver func(wire.Message) error) error {
+	for {
+		frame, err := l.receive()
+		if err == nil {
+			err = l.dispatch(frame, deliver)
+		}
+		if err != nil {
+			l.fail(err)
+			return l.Err()
+		}
+	}
+}
+
+// receive reads the next frame.
+func (l *Link) receive() (wire.Messages, error) {
+	token, err := l.carrier.ReadRecord(l.limit)
+	if err != nil {
+		return wire.Messages{}, &Error{readCause(err), err}
+	}
+	frame, err := l.in.open(token)
+	if err == nil {
+		l.received.Store(int64(time.Since(l.opened)))
+	}
+	return frame, err
+}
+
+// dispatch delivers the messages of a frame.
+func (l *Link) dispatch(frame wire.Messages, deliver func(wire.Message) error) error {
+	for m := range frame.All() {
+		if m.Type == wire.TypeKeyUpdate {
+			l.in.cipher.Advance()
+			continue
+		}
+		if err := deliver(m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Close ends the link with the given cause, unless it has ended before, and
+// waits for its writer. What was not written is lost; see Drain. Nil stands for
+// CauseLocal.
+func (l *Link) Close(cause error) {
+	if cause == nil {
+		cause = &Error{Cause: CauseLocal}
+	}
+	l.fail(cause)
+	<-l.stopped
+}
+
+// fail ends the link. Only the first cause counts.
+func (l *Link) fail(cause error) {
+	l.end.Lock()
+	first := l.cause == nil
+	if first {
+		l.cause = cause
+		close(l.done)
+	}
+	l.end.Unlock()
+	if !first {
+		return
+	}
+	l.box.close(cause)
+	_ = l.carrier.Close() // nothing can be done about a close that fails
+	l.cfg.Counters.end(causeOf(cause))
+	l.cfg.Logger.LogAttrs(context.Background(), slog.LevelDebug, "link ended",
+		slog.String("peer", l.peer.Hello.Name), slog.String("remote", l.peer.Remote),
+		slog.String("cause", cause.Error()))
+}
