@@ -1,0 +1,289 @@
+package rpc
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/fernmesh/fernmesh/commands"
+	"github.com/fernmesh/fernmesh/internal/wire"
+)
+
+// Request is one call.
+type Request struct {
+	ID           wire.CallID // fixed for the logical call, over every path and retry
+	Path         string
+	Args, Kwargs []byte // raw msgpack; nil = none
+	Trace        []byte // raw msgpack; nil = none
+	Repeat       bool   // an attempt under this ID was made before
+	Idempotent   bool   // the command may run twice
+	// OnSuspect is called at most once, when a PONG is late while the call is
+	// pending; the call goes on. It must not block.
+	OnSuspect func()
+}
+
+// pending is an own call without an answer. The Conn's mu guards it; done is
+// written once, by whoever takes it out of Conn.pending.
+type pending struct {
+	done      chan result // capacity 1, used again
+	onSuspect func()
+	sent      bool // the whole CALL was posted
+	out       *outflow
+	in        *assembly
+}
+
+// result is how a call ended: err, or a FAIL, or a value.
+type result struct {
+	err    error
+	failed bool
+	body   []byte
+}
+
+// buffers are for encoding CALLs.
+var buffers = sync.Pool{New: func() any { b := make([]byte, 0, 2048); return &b }}
+
+const (
+	keepBuffer   = wire.MaxMessage // the largest buffer that goes back to the pool
+	keepPendings = 64              // how many a Conn keeps for later calls
+)
+
+// newPending takes one that was used, or makes one. They are kept by the Conn
+// and not in a sync.Pool, since a channel must not leave its synctest bubble.
+func (c *Conn) newPending(onSuspect func()) *pending {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	last := len(c.spare) - 1
+	if last < 0 {
+		return &pending{done: make(chan result, 1), onSuspect: onSuspect}
+	}
+	p := c.spare[last]
+	c.spare = c.spare[:last]
+	p.onSuspect = onSuspect
+	return p
+}
+
+func (c *Conn) keepPending(p *pending) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.spare) < keepPendings {
+		*p = pending{done: p.done}
+		c.spare = append(c.spare, p)
+	}
+}
+
+// Call calls the peer and waits for the answer: raw msgpack, not yet guarded.
+// The error is
+//
+//   - a *commands.Error from the callee,
+//   - a *BrokenError when the link ended or is parting, or
+//   - an *AbandonedError when ctx ended; the peer was told by CANCEL.
+//
+// ctx's deadline travels with the call, and bounds every wait in it.
+func (c *Conn) Call(ctx context.Context, req Request) ([]byte, error) {
+	remaining, err := timeLeft(ctx)
+	if err != nil {
+		return nil, &AbandonedError{Cause: err}
+	}
+	buf := buffers.Get().(*[]byte)
+	// The number is filled in under the lock that orders the calls.
+	*buf = wire.AppendCall((*buf)[:0], wire.Call{
+		ID: req.ID, Path: req.Path, Remaining: remaining, Flags: req.flags(),
+		Args: req.Args, Kwargs: req.Kwargs, Trace: req.Trace,
+	})
+	p := c.newPending(req.OnSuspect)
+	value, err := c.call(ctx, p, *buf)
+	c.keepPending(p)
+	if cap(*buf) <= keepBuffer {
+		buffers.Put(buf)
+	}
+	return value, err
+}
+
+// timeLeft is the time until ctx's deadline, 0 without one; an error when ctx
+// has ended.
+func timeLeft(ctx context.Context) (time.Duration, error) {
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return 0, nil
+	}
+	left := time.Until(deadline)
+	if left <= 0 {
+		return 0, context.DeadlineExceeded
+	}
+	return max(left, time.Millisecond), nil // 0 on the wire is no deadline
+}
+
+func (r Request) flags() (flags uint8) {
+	if r.Idempotent {
+		flags |= wire.CallIdempotent
+	}
+	if r.Repeat {
+		flags |= wire.CallRepeat
+	}
+	return flags
+}
+
+// call sends a CALL message's body and waits for its answer.
+func (c *Conn) call(ctx context.Context, p *pending, body []byte) ([]byte, error) {
+	number, err := c.send(ctx, p, body)
+	if err != nil && number == 0 {
+		return nil, err
+	}
+	if err != nil {
+		return c.abandon(number, p, err)
+	}
+	select {
+	case r := <-p.done:
+		return r.value()
+	case <-ctx.Done():
+		return c.abandon(number, p, ctx.Err())
+	}
+}
+
+// send posts the CALL, or its chunks. An error with a number is of a call that
+// was begun, and is pending, but could not be sent whole.
+func (c *Conn) send(ctx context.Context, p *pending, body []byte) (number uint64, err error) {
+	if err := c.link.Room(ctx); err != nil {
+		return 0, c.unsent(ctx, err)
+	}
+	if len(body) > wire.MaxMessage {
+		return c.sendLarge(ctx, p, body[8:])
+	}
+	c.mu.Lock()
+	number, err = c.begin(p)
+	if err == nil {
+		binary.BigEndian.PutUint64(body, number)
+		// A failed Post means that the link has ended; then end tells p.
+		p.sent = c.link.Post(wire.TypeCall, body) == nil
+	}
+	c.mu.Unlock()
+	if err == nil {
+		c.link.Flush()
+	}
+	return number, err
+}
+
+// unsent is the error of a call of which nothing was posted.
+func (c *Conn) unsent(ctx context.Context, err error) error {
+	var broken *BrokenError
+	switch {
+	case errors.As(err, &broken):
+		return err
+	case errors.Is(err, errStalled):
+		return stalled(err)
+	case ctx.Err() != nil:
+		return &AbandonedError{Cause: ctx.Err()}
+	}
+	return &BrokenError{Cause: err}
+}
+
+// stalled is the error of a call that the peer did not take whole.
+func stalled(err error) error {
+	return &commands.Error{
+		Code: commands.ResourceExhausted, Message: err.Error(),
+		Executed: commands.ExecutedNo, Where: commands.WherePath, Cause: err,
+	}
+}
+
+// begin gives a call its number and makes it pending. The caller holds mu.
+func (c *Conn) begin(p *pending) (uint64, error) {
+	if err := c.refuses(); err != nil {
+		return 0, &BrokenError{Cause: err}
+	}
+	number := c.next
+	c.next += 2
+	c.pending[number] = p
+	c.lastUse = time.Now()
+	c.hurry(c.cfg.Timers.BusyPing)
+	return number, nil
+}
+
+// refuses is why no new call may be made; nil if it may. The caller holds mu.
+func (c *Conn) refuses() error {
+	switch {
+	case c.ended:
+		return c.cause
+	case c.theirs != nil:
+		return &ByeError{*c.theirs}
+	case c.said:
+		return ErrParting
+	}
+	return nil
+}
+
+func (c *Conn) sendLarge(ctx context.Context, p *pending, body []byte) (number uint64, err error) {
+	if len(body) > wire.MaxBig {
+		return 0, &commands.Error{
+			Code: commands.ResourceExhausted, Where: commands.WhereCaller,
+			Message: "the call is larger than 64 MiB",
+		}
+	}
+	o := c.newOutflow(0, wire.ChunkCall)
+	begin := func() (err error) {
+		number, err = c.begin(p)
+		o.number, p.out = number, o
+		return err
+	}
+	err = o.send(ctx, body, begin, func() { p.sent, p.out = true, nil })
+	if number != 0 {
+		return number, err
+	}
+	if err == nil {
+		err = c.link.Err() // it ended before the first chunk
+	}
+	return 0, c.unsent(ctx, err)
+}
+
+// abandon ends a call whose caller waits no longer, unless its answer came first.
+func (c *Conn) abandon(number uint64, p *pending, cause error) ([]byte, error) {
+	c.mu.Lock()
+	if c.pending[number] != p {
+		c.mu.Unlock()
+		return (<-p.done).value()
+	}
+	sent := p.sent
+	c.finish(number, p, result{})
+	<-p.done
+	c.postCancel(number)
+	c.mu.Unlock()
+	if errors.Is(cause, errStalled) {
+		return nil, stalled(cause)
+	}
+	return nil, &AbandonedError{Sent: sent, Cause: cause}
+}
+
+// finish takes a call out of the pending ones and hands it its result. The
+// caller holds mu.
+func (c *Conn) finish(number uint64, p *pending, r result) {
+	delete(c.pending, number)
+	c.lastUse = time.Now()
+	if p.out != nil {
+		p.out.stop()
+		p.out = nil
+	}
+	if p.in != nil {
+		p.in.discard()
+		p.in = nil
+	}
+	p.done <- r
+	c.parting.check(c)
+}
+
+func (r result) value() ([]byte, error) {
+	if r.err != nil || !r.failed {
+		return r.body, r.err
+	}
+	fail, err := wire.ParseFailBody(r.body)
+	if err != nil {
+		return nil, &commands.Error{
+			Code: commands.Internal, Message: "the peer's answer cannot be read",
+			Executed: commands.ExecutedMaybe, Where: commands.WherePath, Cause: err,
+		}
+	}
+	return nil, commands.FromWire(fail)
+}

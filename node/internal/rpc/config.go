@@ -1,0 +1,98 @@
+package rpc
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/fernmesh/fernmesh/commands"
+	"github.com/fernmesh/fernmesh/internal/wire"
+	"github.com/fernmesh/fernmesh/node/internal/ledger"
+)
+
+// ServerConfig says what a node's Server serves and how much at once. Zero
+// values take the defaults named at each field.
+type ServerConfig struct {
+	// Tree holds the commands. Required.
+	Tree *commands.Tree
+	// Network is the network's name as handlers see it in their caller.
+	Network string
+	// Ledger bounds the at-most-once memory.
+	Ledger ledger.Limits
+	// MaxPerPeer is how many calls of one peer run at once, and how many large
+	// ones of one link are received at once. Default 256.
+	MaxPerPeer int
+	// MaxPerNode is how many calls of all peers run at once. Default 4,096.
+	MaxPerNode int
+	// AssemblyBytes bounds the memory of all messages that arrive as chunks:
+	// of calls until their handler has ended, of replies until they are
+	// complete. Default 256 MiB.
+	AssemblyBytes int64
+	// Logger gets the end of each link at debug level; nil logs nothing.
+	Logger *slog.Logger
+	// Context, when set, derives each handler's context, to put values into it.
+	Context func(context.Context) context.Context
+}
+
+func (c ServerConfig) withDefaults() ServerConfig {
+	if c.MaxPerPeer <= 0 {
+		c.MaxPerPeer = 256
+	}
+	if c.MaxPerNode <= 0 {
+		c.MaxPerNode = 4096
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.AssemblyBytes <= 0 {
+		c.AssemblyBytes = 256 << 20
+	}
+	return c
+}
+
+// Timers are the times of the protocol, sections 4 and 6. A field that is not
+// positive takes the default named at it.
+type Timers struct {
+	IdlePing time.Duration // silence before a PING while no call is pending; 30 s
+	BusyPing time.Duration // silence before a PING while a call is pending; 1 s
+	Suspect  time.Duration // a PONG this late makes pending calls suspect; 1 s
+	Dead     time.Duration // a PONG this late ends the link; 4 s
+	Stall    time.Duration // a large message that makes no progress for this long ends; 30 s
+}
+
+func (t Timers) withDefaults() Timers {
+	set := func(field *time.Duration, value time.Duration) {
+		if *field <= 0 {
+			*field = value
+		}
+	}
+	set(&t.IdlePing, 30*time.Second)
+	set(&t.BusyPing, time.Second)
+	set(&t.Suspect, time.Second)
+	set(&t.Dead, 4*time.Second)
+	set(&t.Stall, 30*time.Second)
+	return t
+}
+
+// Config is one Conn's.
+type Config struct {
+	Timers Timers
+	// LinkCredit is how many chunk bytes may be under way each way. Default
+	// 4 MiB, the protocol's number for a LAN.
+	LinkCredit int
+	// OnBye is told of the peer's BYE, once. It is called by the reader and
+	// must not block.
+	OnBye func(wire.Bye)
+	// OnMessage gets the messages that are not rpc's, such as GOSSIP. It is
+	// called by the reader, must not block, and must copy what it keeps. An
+	// error ends the link. Nil ignores them.
+	OnMessage func(wire.Message) error
+}
+
+func (c Config) withDefaults() Config {
+	c.Timers = c.Timers.withDefaults()
+	if c.LinkCredit <= 0 {
+		c.LinkCredit = wire.LinkCreditLAN
+	}
+	return c
+}

@@ -1,0 +1,277 @@
+package rpc
+
+import (
+	"context"
+	"encoding/binary"
+	"time"
+
+	"github.com/fernmesh/fernmesh/commands"
+	"github.com/fernmesh/fernmesh/internal/wire"
+	"github.com/fernmesh/fernmesh/node/internal/ledger"
+)
+
+// served is a call of the peer without an answer on this link. The Conn's mu
+// guards what stands above the blank line; below it is what one goroutine has
+// at a time: the reader, then the handler's.
+type served struct {
+	ended bool // answered, cancelled, or the link has ended
+	in    *assembly
+	out   *outflow
+	entry *ledger.Entry // once it has begun
+
+	conn    *Conn
+	number  uint64
+	owner   bool  // this call began the handler
+	crowded bool  // too many calls were open when it came
+	charged int64 // of the Server's budget, for a large CALL
+	arrived time.Time
+	path    string
+	call    commands.Call
+}
+
+// open enters a call under its number, which must be the peer's and higher
+// than all before. The caller holds mu.
+func (c *Conn) open(number uint64) (*served, error) {
+	if number <= c.latest || number&1 == c.next&1 {
+		return nil, ErrNumber
+	}
+	c.latest = number
+	c.lastUse = time.Now()
+	sv := &served{conn: c, number: number, arrived: c.lastUse, crowded: len(c.served) >= c.openMost()}
+	c.served[number] = sv
+	return sv, nil
+}
+
+// openMost bounds the calls of a link that are open at once: those that run,
+// those that arrive, and repeats, which need no place of a handler.
+func (c *Conn) openMost() int { return 4 * c.server.cfg.MaxPerPeer }
+
+// drop takes a call out of the served ones: nothing is answered any more. The
+// caller holds mu.
+func (c *Conn) drop(sv *served) {
+	if sv.ended {
+		return
+	}
+	sv.ended = true
+	delete(c.served, sv.number)
+	c.lastUse = time.Now()
+	if sv.in != nil {
+		sv.in.discard()
+		sv.in = nil
+		c.assembling--
+	}
+	if sv.out != nil {
+		sv.out.stop()
+		sv.out = nil
+	}
+	c.parting.check(c)
+}
+
+// onCall takes a CALL that fits one message.
+func (c *Conn) onCall(body []byte) error {
+	if len(body) < 8 {
+		return &wire.MalformedError{What: "CALL", Field: "call number is cut short"}
+	}
+	c.mu.Lock()
+	sv, err := c.open(binary.BigEndian.Uint64(body))
+	c.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	// The arguments live as long as the handler, the message does not.
+	own := append(make([]byte, 0, len(body)-8), body[8:]...)
+	c.serve(sv, own)
+	return nil
+}
+
+// onCallChunk takes a part of a large CALL. The caller holds mu.
+func (c *Conn) onCallChunk(chunk wire.Chunk) error {
+	sv := c.served[chunk.Number]
+	if sv == nil && chunk.Number <= c.latest && chunk.Number&1 != c.next&1 {
+		return nil // of a call that was refused or cancelled
+	}
+	if sv == nil {
+		opened, err := c.open(chunk.Number)
+		if err != nil {
+			return err
+		}
+		sv = opened
+		if refused := c.openAssembly(sv); refused != nil {
+			c.refuseUnread(sv, chunk.Bytes, refused)
+			return nil
+		}
+	}
+	if sv.in == nil {
+		return nil // it is complete already
+	}
+	if err := sv.in.spend(len(chunk.Bytes)); err != nil {
+		return err
+	}
+	if !sv.in.add(chunk.Bytes) {
+		head := append([]byte(nil), sv.in.buf[:min(len(sv.in.buf), idHead)]...)
+		c.refuseUnread(sv, head, exhausted("no memory left for a call this large"))
+		return nil
+	}
+	if chunk.Flags&wire.ChunkEnd != 0 {
+		var body []byte
+		body, sv.charged = sv.in.complete()
+		sv.in = nil
+		c.assembling--
+		// Reading a large message takes long, so the reader does not do it.
+		c.spawn(func() { c.serve(sv, body) })
+	}
+	return nil
+}
+
+// openAssembly begins to receive a large CALL, or tells why not.
+func (c *Conn) openAssembly(sv *served) *commands.Error {
+	switch {
+	case c.said:
+		return unavailable("the node is parting")
+	case sv.crowded, c.assembling >= c.server.cfg.MaxPerPeer:
+		return exhausted("too many large calls at once")
+	}
+	sv.in = c.newAssembly(sv.number, wire.ChunkCall, func() { c.callIdle(sv) })
+	if sv.in == nil {
+		return exhausted("no memory left for large calls")
+	}
+	c.assembling++
+	return nil
+}
+
+// callIdle ends a large CALL that stopped coming.
+func (c *Conn) callIdle(sv *served) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if sv.ended || sv.in == nil || c.stillComes(sv.in) {
+		return
+	}
+	c.server.counters.stalled.Add(1)
+	head := append([]byte(nil), sv.in.buf[:min(len(sv.in.buf), idHead)]...)
+	c.refuseUnread(sv, head, unavailable("the call stopped coming"))
+}
+
+// serve reads a call's msgpack and runs it, or answers why not. It runs on the
+// reader, or on a goroutine of the Conn for a large call.
+func (c *Conn) serve(sv *served, body []byte) {
+	running := false
+	defer func() {
+		if !running { // else run does it
+			c.server.release(sv.charged)
+		}
+	}()
+	msg, err := wire.ParseCallBody(body)
+	if err != nil {
+		c.refuse(sv, &commands.Error{
+			Code: commands.InvalidArgument, Message: err.Error(),
+			Executed: commands.ExecutedNo, Where: commands.WhereQueue,
+		})
+		return
+	}
+	id := ledger.ID{Caller: msg.ID.Caller, Counter: msg.ID.Counter}
+	if sv.crowded {
+		c.refuse(sv, c.doubt(id, exhausted("too many calls are open")))
+		return
+	}
+	sv.path = msg.Path
+	sv.call = commands.Call{
+		Caller: c.caller, ID: callID(msg.ID), RawArgs: msg.Args, RawKwargs: msg.Kwargs,
+	}
+	admission := c.admit()
+	var ctx context.Context
+	var cancel context.CancelFunc
+	if admission == admitted {
+		ctx, cancel = c.server.context(sv.arrived, msg.Remaining)
+	}
+	repeat := msg.Flags&wire.CallRepeat != 0
+	verdict, entry, outcome := c.memory.Begin(id, repeat, admission == admitted, cancel, sv)
+	c.bind(sv, entry, verdict)
+	if verdict == ledger.Run {
+		running = true
+		go c.server.run(ctx, cancel, sv)
+		return
+	}
+	if admission == admitted {
+		cancel()
+		c.server.leave(c.peer)
+	}
+	c.settle(sv, verdict, admission, entry, outcome)
+}
+
+// admit takes a place for a handler, unless the link is parting.
+func (c *Conn) admit() admission {
+	c.mu.Lock()
+	said := c.said
+	c.mu.Unlock()
+	if said {
+		return linkParts
+	}
+	return c.server.admit(c.peer)
+}
+
+// bind ties a call that runs to its entry. When it was cancelled meanwhile, its
+// interest ends at once.
+func (c *Conn) bind(sv *served, entry *ledger.Entry, verdict ledger.Verdict) {
+	if verdict != ledger.Run && verdict != ledger.Attached {
+		return
+	}
+	c.mu.Lock()
+	sv.entry = entry
+	sv.owner = verdict == ledger.Run
+	ended := sv.ended && !c.ended // a lost link keeps its interest for the grace
+	c.mu.Unlock()
+	if ended {
+		c.memory.Withdraw(entry, sv)
+	}
+}
+
+// settle answers a call that does not begin.
+func (c *Conn) settle(sv *served, v ledger.Verdict, a admission, e *ledger.Entry, o ledger.Outcome) {
+	s := c.server
+	switch v {
+	case ledger.Attached:
+		s.counters.repeats.Add(1)
+	case ledger.Kept:
+		s.counters.repeats.Add(1)
+		sv.Deliver(e, o)
+	case ledger.Gone:
+		c.refuse(sv, repeated("the command ran and its outcome is gone", commands.ExecutedYes))
+	case ledger.Doubtful:
+		c.refuse(sv, repeated("it is not known any more whether the command ran", commands.ExecutedMaybe))
+	case ledger.Full:
+		c.refuse(sv, exhausted("too many outcomes are kept"))
+	default:
+		c.refuse(sv, a.refusal())
+	}
+}
+
+// onCancel withdraws the link's interest in a call.
+func (c *Conn) onCancel(body []byte) error {
+	cancel, err := wire.ParseCancel(body)
+	if err != nil {
+		return err
+	}
+	c.mu.Lock()
+	sv := c.served[cancel.Number]
+	if sv == nil {
+		c.mu.Unlock()
+		return nil
+	}
+	entry := sv.entry
+	c.server.counters.cancelled.Add(1)
+	if cancel.Mode == wire.CancelAnswer {
+		c.answerLocked(sv, cancelled(sv.in != nil))
+	}
+	c.drop(sv)
+	c.mu.Unlock()
+	if entry != nil {
+		c.memory.Withdraw(entry, sv)
+	}
+	return nil
+}
+
+func callID(id wire.CallID) (out commands.CallID) {
+	copy(out[:], id.Caller[:])
+	binary.BigEndian.PutUint64(out[8:], id.Counter)
+	return out
+}
