@@ -160,16 +160,12 @@ func (f *flipping) WriteRecord(body []byte) error {
 	return f.Carrier.WriteRecord(body)
 }
 
-// badHello is how a raw peer ends its handshake, and the cause to count.
-type badHello struct {
-	change func(cfg link.Config, p *rawPeer)
-	want   link.Cause
-}
-
-// badHellos returns all the ways in which a HELLO may be wrong.
-func badHellos() map[string]badHello {
+func TestHelloThatIsRefusedGetsNoAnswer(t *testing.T) {
 	id := crypto.NewIdentity()
-	return map[string]badHello{
+	for name, c := range map[string]struct {
+		change func(cfg link.Config, p *rawPeer)
+		want   link.Cause
+	}{
 		"own role": {func(_ link.Config, p *rawPeer) {
 			h := p.hello()
 			h.Role = 3 - h.Role
@@ -244,11 +240,7 @@ func badHellos() map[string]badHello {
 		"hangs up": {func(_ link.Config, p *rawPeer) {
 			must(p.t, p.carrier.Close())
 		}, link.CauseClosed},
-	}
-}
-
-func TestHelloThatIsRefusedGetsNoAnswer(t *testing.T) {
-	for name, c := range badHellos() {
+	} {
 		t.Run("initiator/"+name, func(t *testing.T) {
 			cfg := config("bob")
 			near, far, wait := accepting(cfg)

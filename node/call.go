@@ -1,0 +1,171 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/fernmesh/fernmesh/commands"
+	"github.com/fernmesh/fernmesh/crypto"
+	"github.com/fernmesh/fernmesh/internal/wire"
+)
+
+// request is a checked and encoded call, the same for every target and path.
+type request struct {
+	path         string
+	args, kwargs []byte
+	idempotent   bool
+}
+
+func prepare(path string, o callOptions) (*request, error) {
+	if _, err := commands.ParsePath(path); err != nil {
+		return nil, badCall(err)
+	}
+	args, err := commands.EncodeArgs(o.args)
+	if err != nil {
+		return nil, badCall(err)
+	}
+	kwargs, err := commands.EncodeKwargs(o.kwargs)
+	if err != nil {
+		return nil, badCall(err)
+	}
+	return &request{path, args, kwargs, o.idempotent}, nil
+}
+
+func badCall(err error) error {
+	return callError(commands.InvalidArgument, commands.ExecutedNo, commands.WhereCaller, err, "correct the call; nothing was sent")
+}
+
+// Call runs one command on one node and returns its answer. The whole call,
+// finding the node and changes of path included, ends by the context's
+// deadline, or within Config.DefaultTimeout if it has none. Errors are
+// [*commands.Error] values that say whether the command ran.
+func (n *Node) Call(ctx context.Context, target, path string, opts ...CallOption) (*Reply, error) {
+	req, err := prepare(path, collect(opts))
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := n.bounded(ctx)
+	defer cancel()
+	return n.call(ctx, target, req)
+}
+
+// Invoke calls a typed command: in is a struct whose fields are the named
+// arguments (nil for none), and the answer is decoded into Out. Of the options,
+// Args and Kwargs have no place here. Errors are those of [Node.Call]; an answer that does not fit Out is an INTERNAL error
+// that says the command ran.
+func Invoke[Out any](ctx context.Context, n *Node, target, path string, in any, opts ...CallOption) (Out, error) {
+	var out Out
+	req, err := prepare(path, collect(opts))
+	if err != nil {
+		return out, err
+	}
+	if in != nil {
+		if req.kwargs, err = commands.EncodeInput(in); err != nil {
+			return out, badCall(err)
+		}
+	}
+	ctx, cancel := n.bounded(ctx)
+	defer cancel()
+	reply, err := n.call(ctx, target, req)
+	if err != nil {
+		return out, err
+	}
+	if err := reply.Decode(&out); err != nil {
+		return out, callError(commands.Internal, commands.ExecutedYes, commands.WhereCaller, err, "the answer has another type than the caller expects")
+	}
+	return out, nil
+}
+
+// bounded gives the context the default timeout if it has no deadline.
+func (n *Node) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
+	if _, has := ctx.Deadline(); has {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, n.cfg.DefaultTimeout)
+}
+
+func (n *Node) call(ctx context.Context, target string, req *request) (*Reply, error) {
+	n.count.Calls.Add(1)
+	start := time.Now()
+	c := &calling{node: n, target: target, req: req}
+	reply, err := c.run(ctx)
+	if err != nil {
+		n.count.CallsFailed.Add(1)
+		return nil, err
+	}
+	reply.Took = time.Since(start)
+	return reply, nil
+}
+
+// calling is one logical call on its way: the member it goes to, its id there,
+// and whether it may have been sent.
+type calling struct {
+	node   *Node
+	target string
+	req    *request
+
+	instance crypto.InstanceID
+	id       wire.CallID
+	sent     bool // a CALL with this id may have reached the instance
+	broke    time.Time
+	breaks   int
+	grace    time.Time // until when to wait for news of an unreachable member
+}
+
+func (c *calling) run(ctx context.Context) (*Reply, error) {
+	if err := c.node.usable(); err != nil {
+		return nil, c.fail(commands.Unavailable, commands.WhereCaller, err, "")
+	}
+	if c.target == c.node.Name() && c.target != "" {
+		return c.node.callSelf(ctx, c.req)
+	}
+	if err := wire.CheckName("name", c.target); err != nil {
+		return nil, badCall(err)
+	}
+	for {
+		reply, err := c.attempt(ctx)
+		if err == nil {
+			return reply, nil
+		}
+		if !c.again(ctx, err) {
+			return nil, c.verdict(ctx, err)
+		}
+		c.node.count.Retries.Add(1)
+	}
+}
+
+// attempt resolves the target, reaches it and makes the call over one link.
+func (c *calling) attempt(ctx context.Context) (*Reply, error) {
+	m, err := c.node.resolve(ctx, c.target)
+	if err != nil {
+		return nil, err
+	}
+	s, err := c.node.reach(ctx, m, nil)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.aim(s.peer.Hello.Instance); err != nil {
+		return nil, err
+	}
+	return c.over(ctx, m, s)
+}
+
+// errRestarted: the callee that may have run the command is gone, and its
+// memory of calls with it.
+var errRestarted = errors.New("the node restarted while the call was under way")
+
+// aim fixes the instance and the id of the call. Another instance than the
+// one that may have run it has no memory of the call, so only idempotent
+// calls go on there, under a fresh id.
+func (c *calling) aim(instance crypto.InstanceID) error {
+	if c.instance == instance {
+		return nil
+	}
+	if c.sent && !c.req.idempotent {
+		return errRestarted
+	}
+	c.instance, c.sent = instance, false
+	c.id = c.node.ids.next(instance)
+	return nil
+}

@@ -1,0 +1,183 @@
+package node
+
+import (
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"strconv"
+	"time"
+
+	"github.com/fernmesh/fernmesh/crypto"
+	"github.com/fernmesh/fernmesh/internal/wire"
+	"github.com/fernmesh/fernmesh/sockets"
+)
+
+// Defaults of the ports and of a call's time.
+const (
+	// DefaultAdvertPort is the UDP port on which nodes hear of each other.
+	DefaultAdvertPort = 3376
+	// DefaultTimeout bounds a call whose context has no deadline.
+	DefaultTimeout = 5 * time.Second
+)
+
+// Config says what a node is and how it may be reached. Only Name, Network
+// and Keys are required. New takes a copy with the defaults filled in; the
+// caller's value is never changed.
+type Config struct {
+	// Name is the node's name, 1 to 64 bytes of UTF-8 without control
+	// characters and without '.', '|' and ':'. Unused by an observer.
+	Name string
+	// Network is the network's name, under the same rules. It takes part in
+	// the key schedule: one key under two names gives unrelated networks.
+	Network string
+	// Keys is the network's key ring. Published and degenerate keys are refused.
+	Keys crypto.KeyRing
+	// Observer makes a caller that claims no name, accepts no links and
+	// never advertises. Any number may run at once.
+	Observer bool
+	// Rename lets a node whose name is taken start under a derived name
+	// instead of failing with ErrNameTaken.
+	Rename bool
+	// Peers are static peers, "host:port", dialled at start and kept.
+	Peers []string
+	// NoLAN turns off finding and being found on the LAN: no adverts, no
+	// mDNS, and no listener unless Listen is set.
+	NoLAN bool
+	// NoMDNS turns off mDNS, the second source of discovery.
+	NoMDNS bool
+	// Interfaces chooses network interfaces by name ("eth0"), pattern
+	// ("eth*"), prefix ("192.168.0.0/16") or exclusion ("!docker0"); empty
+	// means all that are up.
+	Interfaces []string
+	// AdvertPort is the UDP port of discovery (3376).
+	AdvertPort int
+	// Listen is the TCP address for links, "host:port" or ":port". Empty
+	// means a free port on all addresses; the real one is advertised.
+	Listen string
+	// StateDir is the root of the node's state; the identity key lives in
+	// <StateDir>/<Network>/<Name>/identity.key. Empty keeps the identity in
+	// memory only, new at each start.
+	StateDir string
+	// Identity overrides the one of StateDir.
+	Identity *crypto.Identity
+	// RequireIdentity refuses peers that prove no identity key.
+	RequireIdentity bool
+	// RelaxSource accepts adverts whose UDP source is not among the
+	// addresses in them, for odd NATs.
+	RelaxSource bool
+	// Net is the network to use: nil means the machine's.
+	Net sockets.Net
+	// Logger receives warnings and errors; nil discards them. No key,
+	// argument or result is ever logged.
+	Logger *slog.Logger
+	// DefaultTimeout bounds calls whose context has no deadline (5 s).
+	DefaultTimeout time.Duration
+	// Limits and Timers; zero fields mean defaults.
+	Limits Limits
+	Timers Timers
+}
+
+// ConfigError says which field of a Config is wrong, why, and what to do. It
+// never contains the value of a key.
+type ConfigError struct {
+	Field  string
+	Reason string
+	Hint   string
+}
+
+func (e *ConfigError) Error() string { return fmt.Sprintf("config: %s: %s", e.Field, e.Reason) }
+
+// withDefaults returns a checked copy with the defaults filled in.
+func (c Config) withDefaults() (Config, error) {
+	c.Limits, c.Timers = c.Limits.withDefaults(), c.Timers.withDefaults()
+	or(&c.AdvertPort, DefaultAdvertPort)
+	or(&c.DefaultTimeout, DefaultTimeout)
+	if c.Net == nil {
+		c.Net = sockets.System()
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	for _, check := range []func(*Config) error{checkNames, checkKeys, checkPorts, checkPaths} {
+		if err := check(&c); err != nil {
+			return c, err
+		}
+	}
+	return c, nil
+}
+
+func checkNames(c *Config) error {
+	if c.Observer {
+		c.Name = ""
+	} else if err := wire.CheckName("name", c.Name); err != nil {
+		return &ConfigError{"Name", err.Error(), "choose a name such as \"kitchen\""}
+	}
+	if err := wire.CheckName("network", c.Network); err != nil {
+		return &ConfigError{"Network", err.Error(), "choose a network name such as \"home\""}
+	}
+	return nil
+}
+
+func checkKeys(c *Config) error {
+	if c.Keys.IsZero() {
+		return &ConfigError{"Keys", "no network key", "make one with crypto.GenerateKey or \"fernmesh keygen\""}
+	}
+	for _, k := range c.Keys.Usable() {
+		if err := k.Weak(); err != nil {
+			return &ConfigError{"Keys", err.Error(), "make a new key with crypto.GenerateKey or \"fernmesh keygen\""}
+		}
+	}
+	return nil
+}
+
+func checkPorts(c *Config) error {
+	if c.AdvertPort < 1 || c.AdvertPort > 65535 {
+		return &ConfigError{"AdvertPort", fmt.Sprintf("%d is not a port", c.AdvertPort), "use 1 to 65535; the default is 3376"}
+	}
+	if c.Listen == "" {
+		return nil
+	}
+	if _, err := listenAddr(c.Listen); err != nil {
+		return &ConfigError{"Listen", err.Error(), "use an address such as \":4000\" or \"192.168.1.5:4000\""}
+	}
+	return nil
+}
+
+func checkPaths(c *Config) error {
+	for _, p := range c.Peers {
+		host, port, err := net.SplitHostPort(p)
+		if err != nil || host == "" {
+			return &ConfigError{"Peers", fmt.Sprintf("%q is not host:port", p), "use an address such as \"attic.example:4000\""}
+		}
+		if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
+			return &ConfigError{"Peers", fmt.Sprintf("%q has no usable port", p), "use a port from 1 to 65535"}
+		}
+	}
+	if c.NoLAN && len(c.Peers) == 0 && c.Listen == "" {
+		return &ConfigError{"NoLAN", "without the LAN and without peers there is no way to anyone", "name a peer, or leave the LAN on"}
+	}
+	if _, err := sockets.Select(nil, c.Interfaces); err != nil {
+		return &ConfigError{"Interfaces", err.Error(), "use names (\"eth0\"), exclusions (\"!docker0\"), \"lo\" or prefixes (\"192.168.0.0/16\")"}
+	}
+	return nil
+}
+
+// listenAddr parses "host:port" with a literal or empty host.
+func listenAddr(s string) (netip.AddrPort, error) {
+	host, port, err := net.SplitHostPort(s)
+	if err != nil {
+		return netip.AddrPort{}, fmt.Errorf("%q is not host:port", s)
+	}
+	n, err := strconv.ParseUint(port, 10, 16)
+	if err != nil {
+		return netip.AddrPort{}, fmt.Errorf("%q has no usable port", s)
+	}
+	addr := netip.IPv6Unspecified()
+	if host != "" {
+		if addr, err = netip.ParseAddr(host); err != nil {
+			return netip.AddrPort{}, fmt.Errorf("%q is not an IP address", host)
+		}
+	}
+	return netip.AddrPortFrom(addr, uint16(n)), nil
+}

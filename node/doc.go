@@ -1,0 +1,31 @@
+// Package node is the public face of fernmesh: a node of an encrypted
+// peer-to-peer RPC mesh.
+//
+// # Start here
+//
+// [New] makes a node from a [Config], [Node.Start] brings it up and
+// [Node.Shutdown] ends it. Commands that others may call are registered in
+// [Node.Commands]; commands of others are called with [Node.Call] (one node),
+// [Node.Gather] (a list or everyone) and [Invoke] (typed).
+//
+//	key := crypto.GenerateKey()
+//	n, err := node.New(node.Config{Name: "kitchen", Network: "home", Keys: crypto.Ring(key)})
+//	...
+//	err = n.Start(ctx)
+//	defer n.Shutdown(context.Background())
+//	reply, err := n.Call(ctx, "attic", "lights.set", node.Args("red"))
+//
+// # Who is who
+//
+// A node is one running instance with a random instance id and an Ed25519
+// identity; its name is a claim that the network settles (see the protocol,
+// section 9). An observer claims no name, offers nothing and is in no roster:
+// command-line callers are observers.
+//
+// # What every error says
+//
+// Errors of calls are [*commands.Error] values: a code, whether the command
+// ran (no, maybe, yes), where it failed, and a hint with the next step.
+// [ErrNameTaken], [UnknownNameError], [AmbiguousNameError] and [NoPathError]
+// are found with errors.Is and errors.As inside them.
+package node

@@ -1,0 +1,102 @@
+package node
+
+import (
+	"context"
+	"iter"
+	"sync"
+	"time"
+)
+
+// EventKind says what happened.
+type EventKind string
+
+// The kinds of events.
+const (
+	// Joined: a member was found. Left: it said goodbye or expired.
+	Joined EventKind = "joined"
+	Left   EventKind = "left"
+	// LinkUp and LinkDown: a link to a member came up or ended, with its cause.
+	LinkUp   EventKind = "link up"
+	LinkDown EventKind = "link down"
+	// Conflict: another live node claims this node's name.
+	Conflict EventKind = "name conflict"
+	// Renamed: this node lost its name and goes on under the one in Detail.
+	Renamed EventKind = "renamed"
+	// KeyChanged: a name came back with another identity key.
+	KeyChanged EventKind = "identity changed"
+	// SourceReport: a source of discovery failed, recovered, or noticed
+	// something an operator should know, such as a clock that is off.
+	SourceReport EventKind = "discovery"
+)
+
+// Event is one thing that happened to the mesh as this node sees it.
+type Event struct {
+	Time   time.Time
+	Kind   EventKind
+	Node   string // the member's name, if it concerns one
+	Detail string // reason, address or new name
+}
+
+// events fans events out to subscribers; a slow one loses events, counted.
+type events struct {
+	size  int
+	count *counters
+
+	mu   sync.Mutex
+	subs map[chan Event]struct{}
+}
+
+func newEvents(size int, c *counters) *events {
+	return &events{size: size, count: c, subs: map[chan Event]struct{}{}}
+}
+
+func (e *events) emit(kind EventKind, node, detail string) {
+	ev := Event{time.Now(), kind, node, detail}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for ch := range e.subs {
+		select {
+		case ch <- ev:
+		default:
+			e.count.EventsLost.Add(1)
+		}
+	}
+}
+
+func (e *events) subscribe() chan Event {
+	ch := make(chan Event, e.size)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.subs[ch] = struct{}{}
+	return ch
+}
+
+func (e *events) unsubscribe(ch chan Event) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	delete(e.subs, ch)
+}
+
+// Events yields what happens from the moment of the call until the context
+// ends. Events wait in a queue of Limits.EventQueue; when it is full the
+// newest are dropped and counted. The sequence can be ranged over once.
+func (n *Node) Events(ctx context.Context) iter.Seq[Event] {
+	ch := n.events.subscribe()
+	stop := context.AfterFunc(ctx, func() { n.events.unsubscribe(ch) })
+	return func(yield func(Event) bool) {
+		defer stop()
+		defer n.events.unsubscribe(ch)
+		for {
+			select {
+			case ev := <-ch:
+				if !yield(ev) {
+					return
+				}
+			case <-ctx.Done():
+				return
+			case <-n.ended:
+				return
+			}
+		}
+	}
+}

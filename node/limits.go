@@ -1,0 +1,114 @@
+package node
+
+import "time"
+
+// Limits bounds what a node holds and does at once. The zero value of each
+// field means its default; [Stats] counts what each limit refused.
+type Limits struct {
+	// HalfOpen is how many accepted connections may be in their handshake at
+	// once (64). When one more arrives, the oldest half-open one is cut.
+	HalfOpen int
+	// HalfOpenPerIP is the same for one source address, a /64 for IPv6 (8).
+	// Loopback is exempt.
+	HalfOpenPerIP int
+	// FailedPerSecond and FailedBurst bound failed handshakes of one source
+	// address (10 a second, 20 at once). Loopback is exempt.
+	FailedPerSecond float64
+	FailedBurst     int
+	// Sources is how many source addresses the failure table remembers (4,096).
+	Sources int
+	// Links is how many open links the node keeps (1,024).
+	Links int
+	// HandlersPerPeer and HandlersPerNode bound commands that run at once
+	// (256 and 4,096).
+	HandlersPerPeer int
+	HandlersPerNode int
+	// AssemblyBytes bounds the memory of half-received large messages (256 MiB).
+	AssemblyBytes int64
+	// Roster is how many members the node remembers (4,096).
+	Roster int
+	// EventQueue is how many events wait for one slow reader (256).
+	EventQueue int
+}
+
+// Timers holds the node's periods. The zero value of each field means its default.
+type Timers struct {
+	// Handshake is the absolute limit from connection to a good HELLO (5 s).
+	Handshake time.Duration
+	// Claim is how long a starting node listens for another holder of its
+	// name (300 ms), ClaimMax the most it waits for that to be settled (1 s).
+	Claim    time.Duration
+	ClaimMax time.Duration
+	// Race is how long one address may stay silent before the next is tried
+	// beside it (300 ms).
+	Race time.Duration
+	// PathGrace is how long a call waits for news of a member none of whose
+	// addresses answered (1 s), always within the call's deadline.
+	PathGrace time.Duration
+	// RetryFor bounds the retries of a call after its path broke (60 s).
+	RetryFor time.Duration
+	// IdleClose ends a link that carried no call for so long (10 min).
+	IdleClose time.Duration
+	// Renew replaces a session by one with a fresh key exchange (1 h);
+	// HardEnd ends a session that could not be renewed (24 h).
+	Renew   time.Duration
+	HardEnd time.Duration
+	// StaticRetryMin and StaticRetryMax bound the wait between attempts to
+	// reach a static peer (1 s to 60 s, doubling, with jitter).
+	StaticRetryMin time.Duration
+	StaticRetryMax time.Duration
+	// Drain is how long a parting link may finish accepted calls (10 s).
+	Drain time.Duration
+	// IdlePing, BusyPing, Suspect and Dead are the watchdog of one link: PING
+	// after 30 s of silence, or 1 s while a call is pending; an answer 1 s
+	// late moves calls to another path, 4 s late ends the link.
+	IdlePing time.Duration
+	BusyPing time.Duration
+	Suspect  time.Duration
+	Dead     time.Duration
+	// Settle is how long a gather to everyone waits after start for the
+	// first answers of discovery (300 ms).
+	Settle time.Duration
+}
+
+func or[T int | int64 | float64 | time.Duration](v *T, def T) {
+	if *v == 0 {
+		*v = def
+	}
+}
+
+func (l Limits) withDefaults() Limits {
+	or(&l.HalfOpen, 64)
+	or(&l.HalfOpenPerIP, 8)
+	or(&l.FailedPerSecond, 10)
+	or(&l.FailedBurst, 20)
+	or(&l.Sources, 4096)
+	or(&l.Links, 1024)
+	or(&l.HandlersPerPeer, 256)
+	or(&l.HandlersPerNode, 4096)
+	or(&l.AssemblyBytes, 256<<20)
+	or(&l.Roster, 4096)
+	or(&l.EventQueue, 256)
+	return l
+}
+
+func (t Timers) withDefaults() Timers {
+	or(&t.Handshake, 5*time.Second)
+	or(&t.Claim, 300*time.Millisecond)
+	or(&t.ClaimMax, time.Second)
+	or(&t.Race, 300*time.Millisecond)
+	or(&t.PathGrace, time.Second)
+	or(&t.RetryFor, time.Minute)
+	or(&t.IdleClose, 10*time.Minute)
+	or(&t.Renew, time.Hour)
+	or(&t.HardEnd, 24*time.Hour)
+	or(&t.StaticRetryMin, time.Second)
+	or(&t.StaticRetryMax, time.Minute)
+	or(&t.Drain, 10*time.Second)
+	or(&t.IdlePing, 30*time.Second)
+	or(&t.BusyPing, time.Second)
+	or(&t.Suspect, time.Second)
+	or(&t.Dead, 4*time.Second)
+	or(&t.Settle, 300*time.Millisecond)
+	return t
+}

@@ -1,0 +1,127 @@
+package node
+
+import (
+	"context"
+
+	"github.com/vmihailenco/msgpack/v5"
+
+	"github.com/fernmesh/fernmesh/commands"
+	"github.com/fernmesh/fernmesh/internal/wire"
+	"github.com/fernmesh/fernmesh/node/internal/link"
+	"github.com/fernmesh/fernmesh/node/internal/rpc"
+)
+
+// byeCode and its values under the names that read well here.
+type byeCode = wire.ByeCode
+
+const (
+	byeRebooting    = wire.ByeRebooting
+	byeBusy         = wire.ByeBusy
+	byeNotNeeded    = wire.ByeNotNeeded
+	byeNameTaken    = wire.ByeNameTaken
+	byeNotAllowed   = wire.ByeNotAllowed
+	byeDraining     = wire.ByeDraining
+	byeNoService    = wire.ByeNoService
+	byeWrongTarget  = wire.ByeWrongTarget
+	byeElectionLost = wire.ByeElectionLost
+	byeReplaced     = wire.ByeReplaced
+)
+
+// linkConfig is what every handshake of this node says and checks.
+func (n *Node) linkConfig() link.Config {
+	return link.Config{
+		Keys: n.schedules, Name: n.Name(), Instance: n.instance, Identity: n.identity,
+		Capabilities: n.capabilities, Judge: n.judge, Replay: n.replay,
+		HandshakeTimeout: n.cfg.Timers.Handshake, Counters: n.links, Logger: n.cfg.Logger,
+	}
+}
+
+// capabilities is the msgpack map of HELLO, made when it is sent.
+func (n *Node) capabilities() []byte {
+	held, up := n.ages()
+	caps := link.Capabilities{
+		Product: Product, Version: Version, Held: held, Up: up, Observer: n.cfg.Observer,
+	}
+	return caps.Encode()
+}
+
+func (n *Node) serverConfig() rpc.ServerConfig {
+	return rpc.ServerConfig{
+		Tree: n.tree, Network: n.cfg.Network,
+		MaxPerPeer: n.cfg.Limits.HandlersPerPeer, MaxPerNode: n.cfg.Limits.HandlersPerNode,
+		AssemblyBytes: n.cfg.Limits.AssemblyBytes, Logger: n.cfg.Logger,
+		Context: func(ctx context.Context) context.Context { return context.WithValue(ctx, nodeKey{}, n) },
+	}
+}
+
+type nodeKey struct{}
+
+// FromContext returns the node that runs the handler whose context it is given.
+func FromContext(ctx context.Context) (*Node, bool) {
+	n, ok := ctx.Value(nodeKey{}).(*Node)
+	return n, ok
+}
+
+func (n *Node) newConn(s *session) *rpc.Conn {
+	t := n.cfg.Timers
+	return rpc.New(s.link, n.server, rpc.Config{
+		Timers: rpc.Timers{IdlePing: t.IdlePing, BusyPing: t.BusyPing, Suspect: t.Suspect, Dead: t.Dead},
+		OnBye:  func(wire.Bye) { s.parting.Store(true) },
+	})
+}
+
+// serve runs a session to its end.
+func (n *Node) serve(s *session) {
+	peer := s.peer.Hello.Name
+	observer := s.peer.Capabilities.Observer
+	if !observer {
+		n.events.emit(LinkUp, peer, s.peer.Remote)
+	}
+	err := s.conn.Run()
+	s.parting.Store(true)
+	n.roster.detach(s)
+	if !observer {
+		n.events.emit(LinkDown, peer, reason(err))
+	}
+}
+
+func reason(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
+
+// part says BYE on a session and lets accepted calls finish, without waiting.
+func (n *Node) part(s *session, why parted) {
+	if s.parting.Swap(true) {
+		return
+	}
+	if !n.spawn(func() {
+		ctx, cancel := context.WithTimeout(n.ctx, n.cfg.Timers.Drain)
+		defer cancel()
+		_ = s.conn.Bye(ctx, wire.Bye{Code: why.code, Text: why.text}) // the link ends either way
+	}) {
+		s.conn.Close(ErrShutdown)
+	}
+}
+
+// callSelf runs a command of this very node, without a link.
+func (n *Node) callSelf(ctx context.Context, req *request) (*Reply, error) {
+	cmd, missing := n.tree.Find(req.path)
+	if missing != nil {
+		return nil, missing
+	}
+	caller := commands.Caller{
+		Name: n.Name(), Key: n.identity.Public(), Verified: true, Instance: n.instance,
+		Network: n.cfg.Network, Path: "self",
+	}
+	ctx = context.WithValue(ctx, nodeKey{}, n)
+	value, failed := commands.Invoke(ctx, cmd, &commands.Call{
+		Path: cmd.Path(), Caller: caller, RawArgs: msgpack.RawMessage(req.args), RawKwargs: msgpack.RawMessage(req.kwargs),
+	})
+	if failed != nil {
+		return nil, failed
+	}
+	return &Reply{Node: n.Name(), Path: PathInfo{Kind: "self"}, raw: value}, nil
+}

@@ -1,0 +1,174 @@
+package node
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/fernmesh/fernmesh/commands"
+	"github.com/fernmesh/fernmesh/crypto"
+	"github.com/fernmesh/fernmesh/discovery"
+	"github.com/fernmesh/fernmesh/node/internal/link"
+	"github.com/fernmesh/fernmesh/node/internal/rpc"
+)
+
+// Node is one instance of the mesh. All methods are safe for concurrent use.
+//
+// Ownership: Start starts every goroutine of the node through spawn, which
+// counts them; Shutdown ends them and returns after the last. Sessions end by
+// their link or by Shutdown, discovery and the rpc server by Shutdown.
+type Node struct {
+	cfg       Config
+	instance  crypto.InstanceID
+	identity  *crypto.Identity
+	schedules []*crypto.Schedule // of the usable keys, active first
+	tree      *commands.Tree
+	server    *rpc.Server
+	roster    *roster
+	events    *events
+	ids       *callIDs
+	count     *counters
+	links     *link.Counters
+	replay    *crypto.ReplaySet
+	guard     *admission
+	made      time.Time
+
+	ctx       context.Context // of everything the node does by itself
+	cancel    context.CancelFunc
+	closing   chan struct{} // closed when Shutdown begins
+	ended     chan struct{} // closed when the last goroutine has ended
+	lostClaim chan string   // a starting node lost its name to that address
+
+	mu        sync.Mutex
+	name      string
+	nameTaken time.Time // zero until the name is held
+	state     state
+	started   time.Time
+	disc      *discovery.Service
+	listener  net.Listener
+	wg        sync.WaitGroup // Add only under mu and while not closing
+}
+
+type state int
+
+const (
+	stateNew state = iota
+	stateStarting
+	stateRunning
+	stateClosing
+)
+
+// New checks the configuration and makes a node. Nothing is opened yet but
+// the identity key file, which is made if need be. Errors are [*ConfigError]
+// values, or name the file that could not be read.
+func New(cfg Config) (*Node, error) {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	identity, err := cfg.identity()
+	if err != nil {
+		return nil, err
+	}
+	n := &Node{
+		cfg: cfg, name: cfg.Name, identity: identity, made: time.Now(),
+		instance: crypto.NewInstanceID(), tree: commands.NewTree(),
+		ids: newCallIDs(), count: &counters{}, links: &link.Counters{},
+		replay:  crypto.NewReplaySet(crypto.ReplayEntries),
+		closing: make(chan struct{}), ended: make(chan struct{}), lostClaim: make(chan string, 1),
+	}
+	for _, k := range cfg.Keys.Usable() {
+		n.schedules = append(n.schedules, crypto.Derive(k, cfg.Network))
+	}
+	n.guard = newAdmission(cfg.Limits, n.count)
+	n.events = newEvents(cfg.Limits.EventQueue, n.count)
+	n.roster = newRoster(n.instance, cfg.Limits.Roster, n.count, n.events)
+	n.ctx, n.cancel = context.WithCancel(context.Background())
+	n.server = rpc.NewServer(n.serverConfig())
+	if err := n.addBuiltins(); err != nil {
+		return nil, err
+	}
+	return n, nil
+}
+
+// Commands is the tree of commands that others may call. It may be changed at
+// any time, also while calls run.
+func (n *Node) Commands() *commands.Tree { return n.tree }
+
+// Name is the node's present name: that of its configuration, or the derived
+// one if it was renamed. An observer has none.
+func (n *Node) Name() string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.name
+}
+
+// Network is the network's name.
+func (n *Node) Network() string { return n.cfg.Network }
+
+// Instance is the random id of this instance of the node.
+func (n *Node) Instance() crypto.InstanceID { return n.instance }
+
+// Identity is the public key that the node proves to its peers.
+func (n *Node) Identity() crypto.NodeKey { return n.identity.Public() }
+
+// Addr is the address on which the node listens for links; the zero value if
+// it does not listen.
+func (n *Node) Addr() netip.AddrPort {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.listener == nil {
+		return netip.AddrPort{}
+	}
+	ap, err := netip.ParseAddrPort(n.listener.Addr().String())
+	if err != nil {
+		return netip.AddrPort{}
+	}
+	return ap
+}
+
+// ages returns how long the name is held and how long the node is up.
+func (n *Node) ages() (held, up time.Duration) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if !n.nameTaken.IsZero() {
+		held = max(time.Since(n.nameTaken), time.Millisecond) // 0 on the wire means: not taken yet
+	}
+	return held, time.Since(n.made)
+}
+
+// spawn runs f on a goroutine that Shutdown waits for; false means that the
+// node is shutting down and f does not run.
+func (n *Node) spawn(f func()) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.state == stateClosing {
+		return false
+	}
+	n.wg.Go(f)
+	return true
+}
+
+func (n *Node) isClosing() bool {
+	select {
+	case <-n.closing:
+		return true
+	default:
+		return false
+	}
+}
+
+// usable tells why the node cannot make calls, or nil.
+func (n *Node) usable() error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	switch n.state {
+	case stateNew:
+		return ErrNotStarted
+	case stateClosing:
+		return ErrShutdown
+	}
+	return nil
+}

@@ -1,0 +1,208 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/fernmesh/fernmesh/commands"
+	"github.com/fernmesh/fernmesh/node/internal/rpc"
+)
+
+// errAnswered cancels the other attempts of a call that one path answered.
+var errAnswered = errors.New("another path answered")
+
+// over makes the call on one link. When that link falls silent, the same call
+// under the same id also goes over another one; the callee runs it once.
+func (c *calling) over(ctx context.Context, m *member, s *session) (*Reply, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	b := &beside{answered: make(chan result, 1)}
+	req := c.request(c.sent)
+	req.OnSuspect = func() { b.start(func() { c.second(ctx, cancel, b, m, s) }, c.node) }
+	value, err := s.conn.Call(ctx, req)
+	first := result{s, value, err}
+	c.sent = c.sent || maybeSent(err)
+	if !b.stop() {
+		return c.reply(first)
+	}
+	if settled(err) {
+		cancel(errAnswered)
+		<-b.answered
+		return c.reply(first)
+	}
+	if other := <-b.answered; settled(other.err) {
+		return c.reply(other)
+	}
+	return c.reply(first)
+}
+
+// result is how one attempt ended.
+type result struct {
+	session *session
+	value   []byte
+	err     error
+}
+
+// settled tells whether an attempt ended the call: the callee answered, with
+// a value or with its own error.
+func settled(err error) bool {
+	var e *commands.Error
+	return err == nil || errors.As(err, &e)
+}
+
+// beside guards the start of a second attempt: it starts at most once and not
+// after the first has ended.
+type beside struct {
+	mu       sync.Mutex
+	started  bool
+	over     bool
+	answered chan result
+}
+
+func (b *beside) start(f func(), n *Node) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.over && !b.started {
+		b.started = n.spawn(f)
+	}
+}
+
+// stop forbids a later start and tells whether there was one.
+func (b *beside) stop() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.over = true
+	return b.started
+}
+
+// second runs the attempt beside the silent link and ends the first when it
+// settles the call.
+func (c *calling) second(ctx context.Context, cancel context.CancelCauseFunc, b *beside, m *member, silent *session) {
+	r := result{}
+	defer func() { b.answered <- r }()
+	if r.session, r.err = c.node.reach(ctx, m, silent); r.err != nil {
+		return
+	}
+	if r.session.peer.Hello.Instance != c.instance {
+		r.err = errRestarted // the first attempt will find out too
+		return
+	}
+	c.node.count.SecondPaths.Add(1)
+	r.value, r.err = r.session.conn.Call(ctx, c.request(true))
+	if settled(r.err) {
+		cancel(errAnswered)
+	}
+}
+
+func (c *calling) request(repeat bool) rpc.Request {
+	return rpc.Request{
+		ID: c.id, Path: c.req.path, Args: c.req.args, Kwargs: c.req.kwargs,
+		Repeat: repeat, Idempotent: c.req.idempotent,
+	}
+}
+
+// maybeSent tells whether a CALL may have left: only a link that broke, or a
+// caller that gave up, before it was posted is certain that it did not.
+func maybeSent(err error) bool {
+	var (
+		broken    *rpc.BrokenError
+		abandoned *rpc.AbandonedError
+	)
+	switch {
+	case errors.As(err, &broken):
+		return broken.Sent
+	case errors.As(err, &abandoned):
+		return abandoned.Sent
+	}
+	return true
+}
+
+func (c *calling) reply(r result) (*Reply, error) {
+	if r.err != nil {
+		return nil, r.err
+	}
+	return &Reply{Node: c.target, Path: r.session.info(), raw: r.value}, nil
+}
+
+// again decides whether the call goes on after an attempt failed, and waits
+// until it is worth trying.
+func (c *calling) again(ctx context.Context, err error) bool {
+	var (
+		remote *commands.Error
+		broken *rpc.BrokenError
+		nopath *NoPathError
+	)
+	switch {
+	case ctx.Err() != nil:
+		return false
+	case errors.As(err, &remote):
+		return c.draining(remote) && c.pause(ctx)
+	case errors.As(err, &broken):
+		return refusal(c.target, err) == nil && c.pause(ctx)
+	case errors.As(err, &nopath):
+		return refusal(c.target, err) == nil && c.news(ctx)
+	}
+	return false
+}
+
+// maxDrained is how many parting links one call may meet before it fails.
+const maxDrained = 3
+
+// draining tells whether the callee refused the call unread because the link
+// or the node was parting; another link, or another instance, may take it.
+func (c *calling) draining(e *commands.Error) bool {
+	return e.Code == commands.Unavailable && e.Executed == commands.ExecutedNo &&
+		e.Where == commands.WhereQueue && c.breaks < maxDrained
+}
+
+// pause counts a broken path and waits before the next attempt: not at all
+// the first time, then longer and longer, with jitter so that many callers of
+// one node do not come back in step.
+func (c *calling) pause(ctx context.Context) bool {
+	if c.breaks == 0 {
+		c.broke = time.Now()
+	}
+	c.breaks++
+	if time.Since(c.broke) > c.node.cfg.Timers.RetryFor {
+		return false
+	}
+	if c.breaks == 1 {
+		return true
+	}
+	wait := min(25*time.Millisecond<<min(c.breaks, 6), time.Second)
+	return sleep(ctx, wait/2+rand.N(wait/2))
+}
+
+// news waits, within Timers.PathGrace of the first failure, until the roster
+// changes: the member may be back under another address or instance.
+func (c *calling) news(ctx context.Context) bool {
+	if c.grace.IsZero() {
+		c.grace = time.Now().Add(c.node.cfg.Timers.PathGrace)
+	}
+	_, changed := c.node.roster.claimants(c.target)
+	c.node.ask()
+	timer := time.NewTimer(time.Until(c.grace))
+	defer timer.Stop()
+	select {
+	case <-changed:
+		return time.Now().Before(c.grace)
+	case <-timer.C:
+	case <-ctx.Done():
+	case <-c.node.closing:
+	}
+	return false
+}
+
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

@@ -1,0 +1,123 @@
+package node
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/fernmesh/fernmesh/crypto"
+)
+
+// PeerInfo is what the node knows of one other node.
+type PeerInfo struct {
+	Name     string
+	Instance crypto.InstanceID
+	// Key is the peer's identity; zero if it showed none so far.
+	Key crypto.NodeKey
+	// Addrs are the addresses heard of, "192.168.1.5:4000".
+	Addrs []string
+	// Paths are the live links to it; none before the first call.
+	Paths []PathInfo
+	// LastSeen is when it was last heard of by discovery or a new link.
+	LastSeen time.Time
+}
+
+// Peers returns the other nodes of the network that are known now, sorted by
+// name. Observers are not among them.
+func (n *Node) Peers() []PeerInfo {
+	n.roster.mu.Lock()
+	defer n.roster.mu.Unlock()
+	peers := make([]PeerInfo, 0, len(n.roster.members))
+	for _, m := range n.roster.members {
+		peers = append(peers, m.info())
+	}
+	slices.SortFunc(peers, func(a, b PeerInfo) int {
+		if c := strings.Compare(a.Name, b.Name); c != 0 {
+			return c
+		}
+		return a.Instance.Compare(b.Instance)
+	})
+	return peers
+}
+
+// info describes the member. Callers hold roster.mu.
+func (m *member) info() PeerInfo {
+	p := PeerInfo{Name: m.name, Instance: m.instance, Key: m.key, LastSeen: m.lastSeen}
+	for _, addr := range order(slices.Clone(m.addrs)) {
+		p.Addrs = append(p.Addrs, addr.String())
+	}
+	for _, s := range m.sessions {
+		if !s.parting.Load() {
+			p.Paths = append(p.Paths, s.info())
+		}
+	}
+	return p
+}
+
+// Pong is the answer to a ping.
+type Pong struct {
+	Node string
+	RTT  time.Duration
+	Path PathInfo
+}
+
+// Ping measures the round trip to a node over the path that a call would
+// take, making the link if need be (the time for that is not counted).
+func (n *Node) Ping(ctx context.Context, target string) (Pong, error) {
+	ctx, cancel := n.bounded(ctx)
+	defer cancel()
+	c := &calling{node: n, target: target, req: &request{}}
+	if err := n.usable(); err != nil {
+		return Pong{}, c.verdict(ctx, err)
+	}
+	if target == n.Name() && target != "" {
+		return Pong{Node: target, Path: PathInfo{Kind: "self"}}, nil
+	}
+	for {
+		pong, err := n.ping(ctx, target)
+		if err == nil {
+			return pong, nil
+		}
+		if !c.again(ctx, err) {
+			return Pong{}, c.verdict(ctx, err)
+		}
+	}
+}
+
+func (n *Node) ping(ctx context.Context, target string) (Pong, error) {
+	m, err := n.resolve(ctx, target)
+	if err != nil {
+		return Pong{}, err
+	}
+	s, err := n.reach(ctx, m, nil)
+	if err != nil {
+		return Pong{}, err
+	}
+	rtt, err := s.conn.Ping(ctx)
+	if err != nil {
+		return Pong{}, err
+	}
+	return Pong{Node: target, RTT: rtt, Path: s.info()}, nil
+}
+
+// Stats returns the node's counters.
+func (n *Node) Stats() Stats {
+	c := n.count
+	s := Stats{
+		HalfOpen:      n.guard.waiting(),
+		RefusedSource: c.RefusedSource.Load(), CutHalfOpen: c.CutHalfOpen.Load(), RefusedLinks: c.RefusedLinks.Load(),
+		LinksAccepted: c.LinksAccepted.Load(), LinksDialed: c.LinksDialed.Load(), DialsFailed: c.DialsFailed.Load(),
+		Calls: c.Calls.Load(), CallsFailed: c.CallsFailed.Load(), Retries: c.Retries.Load(), SecondPaths: c.SecondPaths.Load(),
+		NameConflicts: c.NameConflicts.Load(), Renames: c.Renames.Load(),
+		RosterFull: c.RosterFull.Load(), EventsLost: c.EventsLost.Load(),
+		Handshakes: n.links.Snapshot(),
+	}
+	n.mu.Lock()
+	disc := n.disc
+	n.mu.Unlock()
+	if disc != nil {
+		s.Discovery = disc.Stats()
+	}
+	return s
+}

@@ -1,0 +1,147 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/fernmesh/fernmesh/crypto"
+)
+
+// askEvery is how often a call that waits for a name asks the LAN again.
+const askEvery = time.Second
+
+// resolve finds the one live member that goes by a name, waiting for
+// discovery until the context ends.
+func (n *Node) resolve(ctx context.Context, name string) (*member, error) {
+	for asked := false; ; asked = true {
+		found, changed := n.roster.claimants(name)
+		switch len(found) {
+		case 1:
+			return found[0], nil
+		case 0:
+			if asked {
+				n.ask()
+			}
+		default:
+			return n.settle(ctx, name, found)
+		}
+		timer := time.NewTimer(askEvery)
+		select {
+		case <-changed:
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return nil, &UnknownNameError{name, n.roster.names()}
+		case <-n.closing:
+			timer.Stop()
+			return nil, ErrShutdown
+		}
+		timer.Stop()
+	}
+}
+
+// settle looks which of several claimants is really there: one that does not
+// answer, or answers under another name, is no claimant.
+func (n *Node) settle(ctx context.Context, name string, found []*member) (*member, error) {
+	errs := make([]error, len(found))
+	var wg sync.WaitGroup
+	for i, m := range found {
+		wg.Go(func() {
+			if _, errs[i] = n.reach(ctx, m, nil); errs[i] != nil && ctx.Err() == nil {
+				n.roster.doubt(m)
+			}
+		})
+	}
+	wg.Wait()
+	var alive []*member
+	for i, m := range found {
+		if errs[i] == nil {
+			alive = append(alive, m)
+		}
+	}
+	switch len(alive) {
+	case 0:
+		return nil, errors.Join(errs...)
+	case 1:
+		return alive[0], nil
+	}
+	return nil, n.ambiguous(name, alive)
+}
+
+func (n *Node) ambiguous(name string, alive []*member) error {
+	n.roster.mu.Lock()
+	defer n.roster.mu.Unlock()
+	e := &AmbiguousNameError{Name: name}
+	for _, m := range alive {
+		e.Claims = append(e.Claims, m.claim())
+	}
+	slices.Sort(e.Claims)
+	return e
+}
+
+// claim describes a claimant for an error. Callers hold roster.mu.
+func (m *member) claim() string {
+	who := "instance " + m.instance.String()
+	if m.hasKey {
+		who = m.key.String()
+	}
+	for _, s := range m.sessions {
+		return fmt.Sprintf("%s at %s", who, s.peer.Remote)
+	}
+	for _, a := range m.addrs {
+		return fmt.Sprintf("%s at %s", who, a.AddrPort)
+	}
+	return who
+}
+
+// WaitFor returns nil once a live node of that name is known, or an
+// [*UnknownNameError] when the context ends first.
+func (n *Node) WaitFor(ctx context.Context, name string) error {
+	if err := n.usable(); err != nil {
+		return err
+	}
+	for {
+		found, changed := n.roster.claimants(name)
+		if len(found) > 0 {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return &UnknownNameError{name, n.roster.names()}
+		case <-n.closing:
+			return ErrShutdown
+		}
+	}
+}
+
+// Settle returns when discovery had time for its first round after Start
+// (Timers.Settle), so that a look at the members finds those that answer
+// promptly; at once if that time has passed.
+func (n *Node) Settle(ctx context.Context) error {
+	if err := n.usable(); err != nil {
+		return err
+	}
+	timer := time.NewTimer(time.Until(n.started.Add(n.cfg.Timers.Settle)))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-n.closing:
+		return ErrShutdown
+	}
+}
+
+// identityOf returns the identity a name was first seen with.
+func (r *roster) identityOf(name string) (crypto.NodeKey, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	key, ok := r.keys[name]
+	return key, ok
+}

@@ -1,0 +1,229 @@
+package node
+
+import (
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/fernmesh/fernmesh/crypto"
+	"github.com/fernmesh/fernmesh/discovery"
+)
+
+// member is one other live instance of the network: what discovery says of it
+// and the links to it. Its fields are guarded by roster.mu.
+type member struct {
+	instance crypto.InstanceID
+	name     string
+	key      crypto.NodeKey
+	hasKey   bool
+	addrs    []discovery.Addr
+	keyIndex int
+	// advertised: discovery holds an entry. A member that is neither
+	// advertised nor linked is forgotten.
+	advertised bool
+	lastSeen   time.Time
+	// doubted: until then the member counts as a claimant of its name only
+	// if nobody else does, because it did not answer to it.
+	doubted  time.Time
+	sessions map[pathKey]*session
+	dialing  *dial
+}
+
+// pathKey names a path to a member: there is one link per member and path.
+type pathKey struct {
+	transport crypto.Transport
+	via       string // the relay of a relayed path
+}
+
+// roster is everyone the node knows, by instance and by name.
+type roster struct {
+	self   crypto.InstanceID
+	max    int
+	count  *counters
+	events *events
+
+	mu        sync.Mutex
+	members   map[crypto.InstanceID]*member
+	byName    map[string][]*member
+	observers map[*session]struct{}
+	keys      map[string]crypto.NodeKey // first-seen identity by name
+	changed   chan struct{}             // closed and renewed at every change
+}
+
+func newRoster(self crypto.InstanceID, max int, c *counters, e *events) *roster {
+	return &roster{
+		self: self, max: max, count: c, events: e,
+		members:   map[crypto.InstanceID]*member{},
+		byName:    map[string][]*member{},
+		observers: map[*session]struct{}{},
+		keys:      map[string]crypto.NodeKey{},
+		changed:   make(chan struct{}),
+	}
+}
+
+// wake tells everyone who waits for a change. Callers hold mu.
+func (r *roster) wake() {
+	close(r.changed)
+	r.changed = make(chan struct{})
+}
+
+// ensure returns the member of an instance, made if need be; nil when the
+// roster is full. Callers hold mu.
+func (r *roster) ensure(id crypto.InstanceID, name string) *member {
+	m := r.members[id]
+	if m == nil {
+		if len(r.members) >= r.max {
+			r.count.RosterFull.Add(1)
+			return nil
+		}
+		m = &member{instance: id, sessions: map[pathKey]*session{}}
+		r.members[id] = m
+		r.enroll(m, name)
+		r.events.emit(Joined, name, "")
+	} else if m.name != name {
+		r.strike(m)
+		r.enroll(m, name)
+	}
+	return m
+}
+
+func (r *roster) enroll(m *member, name string) {
+	m.name = name
+	r.byName[name] = append(r.byName[name], m)
+}
+
+func (r *roster) strike(m *member) {
+	rest := slices.DeleteFunc(r.byName[m.name], func(o *member) bool { return o == m })
+	if len(rest) == 0 {
+		delete(r.byName, m.name)
+		return
+	}
+	r.byName[m.name] = rest
+}
+
+// identify records the identity that a member proved or advertised, and
+// removes an older instance of the same node: same name, same identity key.
+// It returns the sessions of the instance that is gone. Callers hold mu.
+func (r *roster) identify(m *member, key crypto.NodeKey) (orphans []*session) {
+	m.key, m.hasKey = key, true
+	if first, known := r.keys[m.name]; known && first != key {
+		r.events.emit(KeyChanged, m.name, key.String())
+	}
+	if _, known := r.keys[m.name]; known || len(r.keys) < r.max {
+		r.keys[m.name] = key
+	}
+	for _, o := range slices.Clone(r.byName[m.name]) {
+		if o != m && o.hasKey && o.key == key {
+			orphans = append(orphans, o.live()...)
+			r.forget(o, "restarted")
+		}
+	}
+	return orphans
+}
+
+// forget removes a member. Callers hold mu.
+func (r *roster) forget(m *member, why string) {
+	if r.members[m.instance] != m {
+		return
+	}
+	delete(r.members, m.instance)
+	r.strike(m)
+	r.events.emit(Left, m.name, why)
+	r.wake()
+}
+
+// seen takes over what discovery learned of an instance.
+func (r *roster) seen(e discovery.Entry) (orphans []*session) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if e.Instance == r.self {
+		return nil
+	}
+	m := r.ensure(e.Instance, e.Name)
+	if m == nil {
+		return nil
+	}
+	m.addrs, m.keyIndex, m.advertised, m.lastSeen = e.Addrs, e.KeyIndex, true, e.LastSeen
+	m.doubted = time.Time{}
+	if e.HasKey && !m.hasKey {
+		orphans = r.identify(m, e.NodeKey)
+	}
+	r.wake()
+	return orphans
+}
+
+// gone takes over that discovery lost an instance. A member that still has
+// links stays until the last of them ends.
+func (r *roster) gone(id crypto.InstanceID, why string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	m := r.members[id]
+	if m == nil {
+		return
+	}
+	m.advertised, m.addrs = false, nil
+	if len(m.sessions) == 0 || why == "goodbye" {
+		r.forget(m, why)
+	}
+}
+
+// doubtFor is how long a claimant that did not answer is passed over.
+const doubtFor = 30 * time.Second
+
+// doubt passes over a claimant that did not answer to its name, until there is
+// news of it.
+func (r *roster) doubt(m *member) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	m.doubted = time.Now().Add(doubtFor)
+	r.wake()
+}
+
+// claimants returns the members that go by a name, those in doubt only if
+// there is no other, and the channel that is closed at the next change of the
+// roster.
+func (r *roster) claimants(name string) ([]*member, <-chan struct{}) {
+	trusted, changed := r.rivals(name)
+	if len(trusted) > 0 {
+		return trusted, changed
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.byName[name]), r.changed
+}
+
+// rivals is claimants without those in doubt.
+func (r *roster) rivals(name string) ([]*member, <-chan struct{}) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now := time.Now()
+	return slices.DeleteFunc(slices.Clone(r.byName[name]), func(m *member) bool { return now.Before(m.doubted) }), r.changed
+}
+
+// names returns the sorted names of all members.
+func (r *roster) names() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	names := make([]string, 0, len(r.byName))
+	for name := range r.byName {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// find returns the live member with that instance id, or nil.
+func (r *roster) find(id crypto.InstanceID) *member {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.members[id]
+}
+
+// live returns the member's sessions. Callers hold roster.mu.
+func (m *member) live() []*session {
+	all := make([]*session, 0, len(m.sessions))
+	for _, s := range m.sessions {
+		all = append(all, s)
+	}
+	return all
+}

@@ -1,0 +1,147 @@
+package node
+
+import (
+	"bytes"
+	"cmp"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/fernmesh/fernmesh/crypto"
+	"github.com/fernmesh/fernmesh/node/internal/link"
+	"github.com/fernmesh/fernmesh/node/internal/rpc"
+)
+
+// session is one link to one peer with its calls. The goroutine that runs it
+// (serve) ends it; parting marks it as unfit for new calls.
+type session struct {
+	conn      *rpc.Conn
+	link      *link.Link
+	peer      link.Peer
+	key       pathKey
+	created   time.Time
+	parting   atomic.Bool
+	renewing  atomic.Bool
+	keepAlive bool // a static peer: never closed for being idle
+}
+
+// crossWindow: two links dialled from opposite sides within it are one
+// meeting, of which both sides keep the same link (protocol, section 6).
+const crossWindow = 5 * time.Second
+
+func (s *session) info() PathInfo {
+	return PathInfo{Kind: kind(s.key.transport), Addr: s.peer.Remote, RTT: s.conn.RTT(), Dialed: s.link.Initiator(), Since: s.created}
+}
+
+func kind(t crypto.Transport) string {
+	if t == crypto.TransportLAN {
+		return "lan"
+	}
+	return "unknown"
+}
+
+// attach enters a new session in the roster and returns the sessions that
+// have to part because of it, possibly the new one itself.
+func (r *roster) attach(s *session, own string) (parting map[*session]parted) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	parting = map[*session]parted{}
+	if s.peer.Capabilities.Observer {
+		r.observers[s] = struct{}{}
+		return parting
+	}
+	hello := s.peer.Hello
+	m := r.ensure(hello.Instance, hello.Name)
+	if m == nil {
+		parting[s] = parted{byeBusy, "the roster is full"}
+		return parting
+	}
+	m.lastSeen, m.doubted = s.created, time.Time{}
+	if hello.HasID && !m.hasKey {
+		for _, o := range r.identify(m, hello.NodeKey) {
+			parting[o] = parted{byeReplaced, "the node restarted"}
+		}
+	}
+	old := m.sessions[s.key]
+	switch {
+	case old == nil || old.parting.Load():
+		m.sessions[s.key] = s
+	case r.crossed(old, s) && r.keeps(old, own):
+		parting[s] = parted{byeElectionLost, ""}
+	default:
+		m.sessions[s.key] = s
+		why := parted{byeReplaced, ""}
+		if r.crossed(old, s) {
+			why.code = byeElectionLost
+		}
+		parting[old] = why
+	}
+	r.wake()
+	return parting
+}
+
+// parted says with which BYE a session ends.
+type parted struct {
+	code byeCode
+	text string
+}
+
+// crossed tells whether two links of one pair are two ends of one meeting.
+func (r *roster) crossed(a, b *session) bool {
+	return a.link.Initiator() != b.link.Initiator() && b.created.Sub(a.created).Abs() <= crossWindow
+}
+
+// keeps tells whether the link survives a meeting: the one whose initiator has
+// the lower name, then the lower instance id.
+func (r *roster) keeps(s *session, own string) bool {
+	order := cmp.Or(strings.Compare(own, s.peer.Hello.Name), bytes.Compare(r.self[:], s.peer.Hello.Instance[:]))
+	return s.link.Initiator() == (order < 0)
+}
+
+// detach removes a session that ended. The member goes with it unless
+// discovery still sees it or another link holds.
+func (r *roster) detach(s *session) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.observers, s)
+	m := r.members[s.peer.Hello.Instance]
+	if m == nil || m.sessions[s.key] != s {
+		return
+	}
+	delete(m.sessions, s.key)
+	if !m.advertised && len(m.sessions) == 0 {
+		r.forget(m, "disconnected")
+		return
+	}
+	r.wake()
+}
+
+// best returns the member's live session, or nil; avoid is left out.
+func (r *roster) best(m *member, avoid *session) *session {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return m.pick(avoid)
+}
+
+func (m *member) pick(avoid *session) *session {
+	for _, s := range m.sessions {
+		if s != avoid && !s.parting.Load() {
+			return s
+		}
+	}
+	return nil
+}
+
+// all returns every session, those of observers included.
+func (r *roster) all() []*session {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var all []*session
+	for _, m := range r.members {
+		all = append(all, m.live()...)
+	}
+	for s := range r.observers {
+		all = append(all, s)
+	}
+	return all
+}

@@ -1,0 +1,43 @@
+package node
+
+import (
+	"sync/atomic"
+
+	"github.com/fernmesh/fernmesh/discovery"
+)
+
+// counters are the node's own tallies; Stats is their snapshot.
+type counters struct {
+	RefusedSource, RefusedLinks, CutHalfOpen       atomic.Uint64
+	LinksAccepted, LinksDialed, DialsFailed        atomic.Uint64
+	Calls, CallsFailed, Retries, SecondPaths       atomic.Uint64
+	NameConflicts, Renames, RosterFull, EventsLost atomic.Uint64
+}
+
+// Stats counts what happened since the node was made. Counters only grow;
+// HalfOpen is of this moment.
+type Stats struct {
+	// HalfOpen is how many connections are in their handshake now.
+	HalfOpen int
+	// RefusedSource counts connections refused because their source had too
+	// many failed handshakes, CutHalfOpen those cut in their handshake to make
+	// room, RefusedLinks those beyond Limits.Links.
+	RefusedSource, CutHalfOpen, RefusedLinks uint64
+	// LinksAccepted and LinksDialed count links that came up, DialsFailed
+	// attempts that did not.
+	LinksAccepted, LinksDialed, DialsFailed uint64
+	// Calls counts calls made from here, CallsFailed those that ended with an
+	// error, Retries those sent again after a broken path, SecondPaths those
+	// sent over a second path because the first went silent.
+	Calls, CallsFailed, Retries, SecondPaths uint64
+	// NameConflicts counts other claims to this node's name, Renames how
+	// often this node gave way.
+	NameConflicts, Renames uint64
+	// RosterFull counts members not remembered, EventsLost events dropped for
+	// slow readers.
+	RosterFull, EventsLost uint64
+	// Handshakes counts refused handshakes by cause.
+	Handshakes map[string]uint64
+	// Discovery counts what discovery heard and refused.
+	Discovery discovery.Stats
+}

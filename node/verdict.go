@@ -1,0 +1,98 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/fernmesh/fernmesh/commands"
+	"github.com/fernmesh/fernmesh/node/internal/link"
+	"github.com/fernmesh/fernmesh/node/internal/rpc"
+)
+
+// verdict turns the last failure of a call into the error its caller gets. It
+// never claims that the command did not run when an attempt may have sent it.
+func (c *calling) verdict(ctx context.Context, err error) error {
+	var remote *commands.Error
+	if errors.As(err, &remote) {
+		if c.breaks > 0 && c.sent && remote.Executed == commands.ExecutedNo && remote.Where < commands.WhereHandler {
+			e := *remote
+			e.Executed = commands.ExecutedMaybe
+			return &e
+		}
+		return remote
+	}
+	if r := refusal(c.target, err); r != nil {
+		return c.fail(commands.PermissionDenied, commands.WherePath, r, refusalHint(r))
+	}
+	var (
+		unknown   *UnknownNameError
+		ambiguous *AmbiguousNameError
+		nopath    *NoPathError
+	)
+	switch {
+	case errors.As(err, &unknown):
+		return c.fail(commands.NotFound, commands.WherePath, unknown, "check the name, and that the node runs with the same network name and key")
+	case errors.As(err, &ambiguous):
+		return c.fail(commands.FailedPrecondition, commands.WherePath, ambiguous, "rename or stop one of them")
+	case errors.As(err, &nopath):
+		return c.fail(commands.Unavailable, commands.WherePath, nopath, "see which of its addresses answers with \"fernmesh ping\"")
+	case errors.Is(err, ErrShutdown), errors.Is(err, ErrNotStarted):
+		return c.fail(commands.Unavailable, commands.WhereCaller, err, "")
+	case errors.Is(err, errRestarted):
+		return c.fail(commands.Unavailable, commands.WherePath, err, "mark the call idempotent if it may run twice")
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+		return c.fail(commands.DeadlineExceeded, commands.WherePath, c.late(), "allow more time, or ask the node why it is slow")
+	case ctx.Err() != nil:
+		return c.fail(commands.Cancelled, commands.WhereCaller, context.Cause(ctx), "")
+	}
+	return c.fail(commands.Unavailable, commands.WherePath, err, "")
+}
+
+func (c *calling) late() error {
+	if c.sent {
+		return fmt.Errorf("no answer from %q by the deadline", c.target)
+	}
+	return fmt.Errorf("%q could not be reached by the deadline", c.target)
+}
+
+func (c *calling) fail(code commands.Code, where commands.Where, cause error, hint string) error {
+	ran := commands.ExecutedNo
+	if c.sent {
+		ran = commands.ExecutedMaybe
+	}
+	return callError(code, ran, where, cause, hint)
+}
+
+// refusal finds a peer's or our own refusal in an error: a BYE that another
+// attempt would only meet again.
+func refusal(name string, err error) *RefusedError {
+	var (
+		own    *link.RefusedError
+		remote *rpc.ByeError
+	)
+	switch {
+	case errors.As(err, &own) && final(own.Refusal.Code):
+		return &RefusedError{name, uint16(own.Refusal.Code), own.Refusal.Code.String(), own.Refusal.Text}
+	case errors.As(err, &remote) && final(remote.Bye.Code):
+		return &RefusedError{name, uint16(remote.Bye.Code), remote.Bye.Code.String(), remote.Bye.Text}
+	}
+	return nil
+}
+
+// final tells whether a BYE refuses for good. The others say that this link
+// ends while another may be made.
+func final(code byeCode) bool {
+	switch code {
+	case byeNotAllowed, byeNoService, byeWrongTarget:
+		return true
+	}
+	return false
+}
+
+func refusalHint(r *RefusedError) string {
+	if byeCode(r.Code) == byeWrongTarget {
+		return "another node answers at that address; check the name and the address"
+	}
+	return "ask the node's owner to allow this caller"
+}
