@@ -1,0 +1,101 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fernmesh/fernmesh/node"
+)
+
+// partingTime is how long this program waits for a peer to take its goodbye.
+const partingTime = 500 * time.Millisecond
+
+// caller is a running observer with the settings it came from.
+type caller struct {
+	*node.Node
+	settings
+}
+
+// calling makes the RunE of a subcommand that calls: it puts the settings
+// together, brings up an observer, runs f and takes the observer down.
+func (m *Main) calling(flags []*recorder, f func(ctx context.Context, c *caller, args []string) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		s, err := m.settings(flags)
+		if err != nil {
+			return err
+		}
+		n, err := s.newNode(node.Config{Observer: true})
+		if err != nil {
+			return err
+		}
+		if err := n.Start(cmd.Context()); err != nil {
+			return s.startFault(err)
+		}
+		err = f(cmd.Context(), &caller{n, s}, args)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(cmd.Context()), partingTime)
+		defer cancel()
+		_ = n.Shutdown(ctx) // the answer is there; a peer that does not take a goodbye changes nothing
+		return err
+	}
+}
+
+// newNode makes a node from the settings; cfg says what they do not.
+func (s *settings) newNode(cfg node.Config) (*node.Node, error) {
+	ring, err := s.keys()
+	if err != nil {
+		return nil, err
+	}
+	cfg.Network, cfg.Keys, cfg.Peers = s.network, ring, s.peers
+	cfg.NoLAN, cfg.AdvertPort, cfg.Interfaces = s.noLAN, s.advertPort, s.interfaces
+	cfg.StateDir, cfg.DefaultTimeout = s.stateDir, s.timeout
+	n, err := node.New(cfg)
+	if err != nil {
+		return nil, s.configFault(err)
+	}
+	return n, nil
+}
+
+// optionOfField says which option stands behind a field of node.Config.
+var optionOfField = map[string]*option{
+	"Name": optionName, "Network": optionNetwork, "Keys": optionKeyFile, "Peers": optionPeer, "NoLAN": optionNoLAN,
+	"AdvertPort": optionAdvertPort, "Interfaces": optionInterface, "Listen": optionListen, "StateDir": optionStateDir,
+}
+
+// configFault names the flag, variable or line of the config file that the
+// library does not accept.
+func (s *settings) configFault(err error) error {
+	var bad *node.ConfigError
+	if !errors.As(err, &bad) {
+		return faultf(exitConfig, "name a directory of your own with --state-dir, or repair what the error names", "%v", err)
+	}
+	o := optionOfField[bad.Field]
+	if o == nil {
+		return faultf(exitConfig, bad.Hint, "%v", bad)
+	}
+	origin := s.origins[o.flag]
+	switch origin {
+	case "":
+		return faultf(exitConfig, bad.Hint, "%s: %s", o.flag, bad.Reason)
+	case "--" + o.flag:
+		return faultf(exitUsage, bad.Hint, "%s: %s", origin, bad.Reason)
+	}
+	return faultf(exitConfig, bad.Hint, "%s: %s", origin, bad.Reason)
+}
+
+// startFault explains why a node did not start.
+func (s *settings) startFault(err error) error {
+	switch {
+	case errors.Is(err, node.ErrNameTaken):
+		return faultf(exitRefused, "stop the other node, or choose another name with --name", "the name %q is taken by another live node of network %q", s.name, s.network)
+	case errors.Is(err, context.Canceled):
+		return &fault{code: exitFailure, text: "interrupted", hint: "nothing was changed", cause: err}
+	}
+	return &fault{
+		code: exitFailure, text: fmt.Sprintf("cannot start: %v", err), cause: err,
+		hint: "see whether another program holds the port (--listen, --advert-port), and whether the interface is up (--interface)",
+	}
+}

@@ -1,0 +1,41 @@
+package main
+
+import "github.com/spf13/cobra"
+
+const outputText = `With --output text, which is the default, answers are printed for people, and
+their form may change. With --output json they are printed for programs, and
+their form stays: members are added at times, never renamed or removed.
+
+    call NAME       the value itself
+    call A,B or *   {NODE: OUTCOME, …}
+    tree NAME       [PATH, …]
+    tree A,B or *   {NODE: OUTCOME, …}, the value being a list of paths
+    describe        {"path", "doc", "idempotent", "arguments", "input", "output"};
+                    input and output are JSON schemas, if they are known
+    peers           [{"name", "key", "instance", "addresses", "last_seen"}, …]
+    ping            {"node", "rtt_ms", "path": PATHINFO}, one line per ping
+    serve           {"name", "network", "address", "port", "key", "instance",
+                    "call"}, one line when ready
+    demo            [{"what", "node", "path", "ms", "result", "ok"}, …]
+    version         {"version", "revision", "protocol", "go", "system"}
+
+    OUTCOME         {"ok": true, "value", "ms", "path": PATHINFO} or
+                    {"ok": false, "error": {"code", "message", "executed",
+                    "where", "retry_after_ms", "details"}}; the last two may be
+                    missing; executed is no, maybe or yes
+    PATHINFO        {"kind", "addr"}
+
+Values keep their kind: integers have all their digits, other numbers a point
+or an exponent. {"$bytes": "aGk="} stands for bytes (in base64), {"$time":
+"2006-01-02T15:04:05Z"} for a time, {"$float": "NaN"} for what is no number;
+"call" takes the same forms as arguments. Characters that a terminal would not
+show are escaped, as JSON allows.
+
+Errors are text on standard error in either form; the exit code says of what
+kind they are (see "fernmesh help exit-codes").
+`
+
+// outputTopic is "fernmesh help output".
+func outputTopic() *cobra.Command {
+	return &cobra.Command{Use: "output", Short: "What --output json prints", Long: outputText}
+}

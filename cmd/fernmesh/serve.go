@@ -1,0 +1,154 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fernmesh/fernmesh/node"
+)
+
+// drainTime is how long calls that were accepted may finish after a signal.
+const drainTime = 10 * time.Second
+
+const serveLong = `Serve runs a node until it is interrupted. It answers the built-in commands
+(__echo__, __list_commands__, …) and some to try: time.now, host.info, math.add,
+text.upper, text.reverse, sleep.for, fail.with, and notes.set, notes.get,
+notes.list, notes.remove, which keep short texts in memory.
+
+When the node is ready, serve prints one line with its name, its address, and
+how to call it.`
+
+func (m *Main) serveCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "serve [flags]",
+		Short: "Run a node with some commands to try",
+		Long:  serveLong,
+		Args:  between(0, 0),
+	}
+	flags := addFlags(cmd, serveOptions)
+	untilEOF := cmd.Flags().Bool("until-eof", false, "stop also when standard input ends, so that no node outlives the program that started it")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		s, err := m.settings(flags)
+		if err != nil {
+			return err
+		}
+		ctx, cancel := context.WithCancel(cmd.Context())
+		defer cancel()
+		if *untilEOF {
+			m.stopAtEOF(cancel)
+		}
+		return m.serve(ctx, &s, flags)
+	}
+	return cmd
+}
+
+// stopAtEOF calls stop when standard input ends. Its goroutine cannot be ended
+// before that: it lives until the process exits, right after serve returns.
+func (m *Main) stopAtEOF(stop func()) {
+	go func() {
+		_, _ = io.Copy(io.Discard, m.Stdin) // an error is an end too
+		stop()
+	}()
+}
+
+func (m *Main) serve(ctx context.Context, s *settings, flags []*recorder) error {
+	if s.name == "" {
+		s.name = machineName()
+	}
+	n, err := s.newNode(node.Config{
+		Name: s.name, Listen: s.listen,
+		Logger: slog.New(slog.NewTextHandler(m.err, &slog.HandlerOptions{Level: slog.LevelWarn})),
+	})
+	if err != nil {
+		return err
+	}
+	if err := addServeCommands(n.Commands()); err != nil {
+		return faultf(exitFailure, "this is a fault of the program; please report it", "cannot register the commands: %v", err)
+	}
+	if err := n.Start(ctx); err != nil {
+		if ctx.Err() != nil {
+			return nil // told to stop before it was ready
+		}
+		return s.startFault(err)
+	}
+	m.printReady(n, s, flags)
+	<-ctx.Done()
+	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
+	defer cancel()
+	if err := n.Shutdown(end); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+		return faultf(exitFailure, "the node has ended all the same", "shutting down: %v", err)
+	}
+	return nil
+}
+
+// machineName is the first label of this machine's name.
+func machineName() string {
+	name, err := os.Hostname()
+	if err != nil {
+		return "node"
+	}
+	name, _, _ = strings.Cut(name, ".")
+	return name
+}
+
+// printReady prints the one line that says that the node takes calls. Nobody
+// may be reading: a node goes on serving.
+func (m *Main) printReady(n *node.Node, s *settings, flags []*recorder) {
+	call := callLine(n, s, flags)
+	if s.json {
+		_ = m.printJSON(map[string]any{
+			"name": n.Name(), "network": n.Network(), "address": n.Addr().String(), "port": int64(n.Addr().Port()),
+			"key": n.Identity().String(), "instance": n.Instance().String(), "call": call,
+		})
+		return
+	}
+	_, _ = fmt.Fprintf(m.out, "%s is ready on network %s at %s; call it: %s\n",
+		escapeLine(n.Name()), escapeLine(n.Network()), n.Addr(), escapeLine(call))
+}
+
+// callLine is a command line that calls the node from this machine, with the
+// flags that serve was given.
+func callLine(n *node.Node, s *settings, flags []*recorder) string {
+	words := []string{"fernmesh", "call"}
+	for _, r := range flags {
+		switch r.option {
+		case optionConfig, optionNetwork, optionKeyFile, optionAdvertPort, optionInterface:
+			for _, v := range r.values {
+				words = append(words, "--"+r.option.flag, shellWord(v))
+			}
+		}
+	}
+	if s.noLAN {
+		words = append(words, "--no-lan", "--peer", localAddress(n.Addr()))
+	}
+	return strings.Join(append(words, shellWord(n.Name()), "time.now"), " ")
+}
+
+// localAddress is where this machine reaches a listener.
+func localAddress(a netip.AddrPort) string {
+	host := a.Addr().Unmap()
+	if host.IsUnspecified() {
+		host = netip.AddrFrom4([4]byte{127, 0, 0, 1})
+	}
+	return net.JoinHostPort(host.String(), strconv.Itoa(int(a.Port())))
+}
+
+// shellWord quotes a word for a POSIX shell where it must be.
+func shellWord(s string) string {
+	const safe = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-./:@%+,=~"
+	if s != "" && strings.Trim(s, safe) == "" && s[0] != '-' && s[0] != '~' {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
