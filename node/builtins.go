@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"runtime"
 	"time"
 
@@ -57,7 +58,12 @@ func (n *Node) describe(_ context.Context, c *commands.Call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return n.tree.Describe(path)
+	description, err := n.tree.Describe(path)
+	var missing *commands.Error
+	if errors.As(err, &missing) {
+		return nil, missing.DidNotRun() // about the command that was asked for
+	}
+	return description, err
 }
 
 func (n *Node) listPeers(context.Context, *commands.Call) (any, error) {

@@ -33,6 +33,12 @@ func prepare(path string, o callOptions) (*request, error) {
 }
 
 func badCall(err error) error {
+	var bad *commands.Error
+	if errors.As(err, &bad) {
+		e := *bad
+		e.Where = commands.WhereCaller
+		return &e
+	}
 	return callError(commands.InvalidArgument, commands.ExecutedNo, commands.WhereCaller, err, "correct the call; nothing was sent")
 }
 

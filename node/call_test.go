@@ -322,3 +322,41 @@ func TestCancelReachesTheHandler(t *testing.T) {
 		}
 	})
 }
+
+func TestABadCallIsRefusedBeforeAnythingIsSent(t *testing.T) {
+	inMesh(t, func(t *testing.T, m *mesh) {
+		a := m.start("a")
+		for name, call := range map[string]func() error{
+			"path":   func() error { _, err := a.Call(t.Context(), "b", "a..b"); return err },
+			"value":  func() error { _, err := a.Call(t.Context(), "b", "x", Args(func() {})); return err },
+			"target": func() error { _, err := a.Call(t.Context(), "b.c", "x"); return err },
+			"gather": func() error { return a.Gather(t.Context(), Nodes("b"), "a..b").Err() },
+		} {
+			err := call()
+			var e *commands.Error
+			if !errors.As(err, &e) || e.Code != commands.InvalidArgument || e.Executed != commands.ExecutedNo || e.Where != commands.WhereCaller {
+				t.Errorf("%s: %v", name, err)
+			} else if strings.Count(err.Error(), "INVALID_ARGUMENT") != 1 {
+				t.Errorf("%s: %q says its code twice", name, err)
+			}
+		}
+	})
+}
+
+func TestSettleEndsWhenNoMoreMembersAnswer(t *testing.T) {
+	inMesh(t, func(t *testing.T, m *mesh) {
+		observer := func(c *Config) { c.Observer = true }
+		start := time.Now()
+		if err := m.start("alone", observer).Settle(t.Context()); err != nil || time.Since(start) != 300*time.Millisecond {
+			t.Errorf("with nobody there: %v after %v, want 300 ms", err, time.Since(start))
+		}
+		for _, name := range []string{"a", "b", "c"} {
+			m.start(name)
+		}
+		start = time.Now()
+		n := m.start("watcher", observer)
+		if err := n.Settle(t.Context()); err != nil || time.Since(start) > 150*time.Millisecond || len(n.Peers()) != 3 {
+			t.Errorf("with three there: %v after %v, %d known", err, time.Since(start), len(n.Peers()))
+		}
+	})
+}

@@ -169,8 +169,8 @@ func (n *Node) takeDown(ctx context.Context) error {
 	if listener != nil {
 		_ = listener.Close() // it may have failed before; nothing is lost
 	}
-	if disc != nil {
-		disc.Close()
+	if disc != nil { // the goodbye leaves at once; mDNS may take a moment to end
+		n.wg.Go(disc.Close)
 	}
 	var parting sync.WaitGroup
 	for _, s := range n.roster.all() {

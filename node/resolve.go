@@ -8,7 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/fernmesh/fernmesh/crypto"
 )
 
 // askEvery is how often a call that waits for a name asks the LAN again.
@@ -119,29 +118,46 @@ func (n *Node) WaitFor(ctx context.Context, name string) error {
 	}
 }
 
-// Settle returns when discovery had time for its first round after Start
-// (Timers.Settle), so that a look at the members finds those that answer
-// promptly; at once if that time has passed.
+// settleQuiet is the share of Timers.Settle without a new member after which
+// those that answer promptly have done so.
+const settleQuiet = 4
+
+// Settle returns when discovery had its first round after Start, so that a
+// look at the members finds those that answer promptly: when members were
+// found and a quarter of Timers.Settle brought no other, or after Timers.Settle
+// in all; at once if that time has passed.
 func (n *Node) Settle(ctx context.Context) error {
 	if err := n.usable(); err != nil {
 		return err
 	}
-	timer := time.NewTimer(time.Until(n.started.Add(n.cfg.Timers.Settle)))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-n.closing:
-		return ErrShutdown
+	end := time.NewTimer(time.Until(n.started.Add(n.cfg.Timers.Settle)))
+	defer end.Stop()
+	quiet := time.NewTimer(n.cfg.Timers.Settle)
+	defer quiet.Stop()
+	for known := 0; ; {
+		count, changed := n.roster.size()
+		if count != known {
+			known = count
+			quiet.Reset(n.cfg.Timers.Settle / settleQuiet)
+		}
+		select {
+		case <-quiet.C:
+			return nil
+		case <-end.C:
+			return nil
+		case <-changed:
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-n.closing:
+			return ErrShutdown
+		}
 	}
 }
 
-// identityOf returns the identity a name was first seen with.
-func (r *roster) identityOf(name string) (crypto.NodeKey, bool) {
+// size returns how many members there are, and the channel that is closed at the
+// next change of the roster.
+func (r *roster) size() (int, <-chan struct{}) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	key, ok := r.keys[name]
-	return key, ok
+	return len(r.members), r.changed
 }

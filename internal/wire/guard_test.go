@@ -185,7 +185,7 @@ func bomb(rng *seeded) []byte {
 		}
 	}
 	size := make([]byte, 4)
-	binary.BigEndian.PutUint32(size, uint32(1<<16+rng.below(1<<32-1<<16)))
+	binary.BigEndian.PutUint32(size, uint32(1<<16+rng.next()%(1<<32-1<<16)))
 	switch rng.below(6) {
 	case 0: // a length without its bytes
 		b = append(append(b, []byte{0xc6, 0xdb, 0xdd, 0xdf, 0xc9}[rng.below(5)]), size...)
