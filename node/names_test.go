@@ -36,6 +36,7 @@ func TestS4_34_RenameGoesOnUnderADerivedName(t *testing.T) {
 		if want := derivedName("b", second.Instance()); second.Name() != want || b.Name() != "b" {
 			t.Fatalf("names %q and %q, want b and %q", b.Name(), second.Name(), want)
 		}
+		synctest.Wait() // the new name is announced
 		wantOK(t, a, "b")
 		wantOK(t, a, second.Name())
 	})
@@ -182,4 +183,28 @@ func TestClaimVerdictsAgree(t *testing.T) {
 			t.Errorf("%+v: a wins %v, b wins %v, same %v %v", c, aWins, bWins, sameA, sameB)
 		}
 	}
+}
+
+func TestAStarterDoesNotMakeARunningNameAmbiguous(t *testing.T) {
+	inMesh(t, func(t *testing.T, m *mesh) {
+		a := m.start("a")
+		m.start("b")
+		second, err := New(m.config("b", m.host("b2")))
+		if err != nil {
+			t.Fatal(err)
+		}
+		failed := make(chan error, 1)
+		go func() { failed <- second.Start(t.Context()) }()
+		for ended := false; !ended; {
+			wantOK(t, a, "b")
+			select {
+			case err := <-failed:
+				if ended = true; !errors.Is(err, ErrNameTaken) {
+					t.Errorf("the second b: %v", err)
+				}
+			default:
+				time.Sleep(time.Millisecond)
+			}
+		}
+	})
 }

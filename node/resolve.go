@@ -7,7 +7,6 @@ import (
 	"slices"
 	"sync"
 	"time"
-
 )
 
 // askEvery is how often a call that waits for a name asks the LAN again.

@@ -22,6 +22,8 @@ type member struct {
 	// advertised nor linked is forgotten.
 	advertised bool
 	lastSeen   time.Time
+	// asking: discovery heard nothing but its question so far.
+	asking bool
 	// doubted: until then the member counts as a claimant of its name only
 	// if nobody else does, because it did not answer to it.
 	doubted  time.Time
@@ -144,7 +146,7 @@ func (r *roster) seen(e discovery.Entry) (orphans []*session) {
 		return nil
 	}
 	m.addrs, m.keyIndex, m.advertised, m.lastSeen = e.Addrs, e.KeyIndex, true, e.LastSeen
-	m.doubted = time.Time{}
+	m.asking, m.doubted = e.Asked, time.Time{}
 	if e.HasKey && !m.hasKey {
 		orphans = r.identify(m, e.NodeKey)
 	}
@@ -179,20 +181,28 @@ func (r *roster) doubt(m *member) {
 	r.wake()
 }
 
-// claimants returns the members that go by a name, those in doubt only if
-// there is no other, and the channel that is closed at the next change of the
-// roster.
+// claimants returns the members that go by a name and the channel that is
+// closed at the next change of the roster. A member that only asks who is there
+// is still starting, and may not get the name; it counts if nobody else does,
+// and one in doubt only if there is no other at all.
 func (r *roster) claimants(name string) ([]*member, <-chan struct{}) {
-	trusted, changed := r.rivals(name)
-	if len(trusted) > 0 {
-		return trusted, changed
-	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return slices.Clone(r.byName[name]), r.changed
+	now := time.Now()
+	all := r.byName[name]
+	for _, passed := range []func(*member) bool{
+		func(m *member) bool { return m.asking || now.Before(m.doubted) },
+		func(m *member) bool { return now.Before(m.doubted) },
+	} {
+		if found := slices.DeleteFunc(slices.Clone(all), passed); len(found) > 0 {
+			return found, r.changed
+		}
+	}
+	return slices.Clone(all), r.changed
 }
 
-// rivals is claimants without those in doubt.
+// rivals returns the members that go by a name, those that start included and
+// those in doubt left out.
 func (r *roster) rivals(name string) ([]*member, <-chan struct{}) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
