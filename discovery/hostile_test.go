@@ -9,6 +9,7 @@ import (
 	"os"
 	"runtime"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -21,7 +22,7 @@ import (
 func besieged(t *testing.T, test func(t *testing.T, s *siege)) {
 	inHome(t, func(t *testing.T, w *meshtest.World, lan *meshtest.LAN) {
 		s := &siege{w: w, lan: lan, key: schedule(homeKey, "home")}
-		lan.Tap(func(p meshtest.Packet) { s.wire = append(s.wire, p) })
+		lan.Tap(s.record)
 		kitchen, attic := w.Host("kitchen", lan), w.Host("attic", lan)
 		s.at, s.atticAt = kitchen.Addr(), attic.Addr()
 		s.st = start(t, kitchen, "kitchen")
@@ -30,7 +31,7 @@ func besieged(t *testing.T, test func(t *testing.T, s *siege)) {
 		defer s.attic.Close()
 		pass(time.Minute)
 		s.st.took()
-		s.wire = nil
+		s.forget()
 		test(t, s)
 	})
 }
@@ -41,7 +42,27 @@ type siege struct {
 	key         *crypto.Schedule
 	st, attic   *station
 	at, atticAt netip.Addr
-	wire        []meshtest.Packet // on the LAN since the siege began
+
+	mu   sync.Mutex
+	wire []meshtest.Packet // on the LAN since the siege began
+}
+
+func (s *siege) record(p meshtest.Packet) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.wire = append(s.wire, p)
+}
+
+func (s *siege) captured() []meshtest.Packet {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.wire)
+}
+
+func (s *siege) forget() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.wire = nil
 }
 
 // throw puts a datagram on the LAN, from any address.
@@ -51,7 +72,7 @@ func (s *siege) throw(from string, token []byte) {
 
 // sentTo counts the bytes that were sent to an address.
 func (s *siege) sentTo(a netip.Addr) (n int) {
-	for _, p := range s.wire {
+	for _, p := range s.captured() {
 		if p.To.Addr() == a {
 			n += len(p.Data)
 		}
@@ -62,7 +83,7 @@ func (s *siege) sentTo(a netip.Addr) (n int) {
 // advertOf opens the latest advert that an address sent.
 func (s *siege) advertOf(t *testing.T, from netip.Addr) (advert, []byte) {
 	t.Helper()
-	for _, p := range slices.Backward(s.wire) {
+	for _, p := range slices.Backward(s.captured()) {
 		if p.From.Addr() == from {
 			plain, _, ok := newKeyring([]*crypto.Schedule{s.key}).open(p.Data)
 			if !ok {
@@ -255,7 +276,8 @@ func TestR24_Answers(t *testing.T) {
 		if size == 0 || size > nodes*maxAnswer {
 			t.Fatalf("%d bytes answered", size)
 		}
-		if p := s.wire[len(s.wire)-1]; p.To != addrPort("10.1.0.9:4000") || p.From.Port() == DefaultPort {
+		all := s.captured()
+		if p := all[len(all)-1]; p.To != addrPort("10.1.0.9:4000") || p.From.Port() == DefaultPort {
 			t.Errorf("the answer went from %v to %v", p.From, p.To)
 		}
 		for range 90 { // within a second
@@ -294,7 +316,7 @@ func shorten(a advert) []byte {
 func TestRelaxSource(t *testing.T) {
 	inHome(t, func(t *testing.T, w *meshtest.World, lan *meshtest.LAN) {
 		s := &siege{w: w, lan: lan, key: schedule(homeKey, "home")}
-		lan.Tap(func(p meshtest.Packet) { s.wire = append(s.wire, p) })
+		lan.Tap(s.record)
 		s.st = start(t, w.Host("kitchen", lan), "kitchen", func(c *Config) { c.RelaxSource = true })
 		defer s.st.Close()
 		pass(time.Second)
@@ -370,7 +392,7 @@ func TestR25_FloodFromEverywhere(t *testing.T) {
 			t.Error("the newcomer was not found during the flood")
 		}
 		t.Logf("found after %v; %d refused by the total rate", found, st.Refused[CauseTotalRate])
-		s.wire = nil
+		s.forget()
 		if grown := liveHeap() - heap; grown > 4<<20 {
 			t.Errorf("the heap grew by %d bytes", grown)
 		}
