@@ -26,7 +26,7 @@ var (
 // call it checks that it ends exactly once, runs at most once, ran if it has a
 // value, did not run if it says so; and that nothing is held at the end.
 func TestR50_RandomSchedules(t *testing.T) {
-	schedules := uint64(2000)
+	schedules := uint64(600)
 	switch {
 	case *long:
 		schedules = 100_000
