@@ -54,7 +54,9 @@ func TestArrivingBytesAreASignOfLife(t *testing.T) {
 		req.OnSuspect = func() { suspected <- struct{}{} }
 		ended := make(chan error, 1)
 		go func() { _, err := c.Call(t.Context(), req); ended <- err }()
-		for range 40 { // 20 s without a single PONG
+		time.Sleep(1200 * time.Millisecond)
+		ev.next(wire.TypePing)
+		for range 40 { // 20 s without its PONG
 			time.Sleep(500 * time.Millisecond)
 			ev.chunk(99, wire.ChunkReply, []byte{1})
 		}
@@ -87,7 +89,9 @@ func TestRepeatsOfOneCallAreBounded(t *testing.T) {
 		if got := c.Serving(); got != 8 {
 			t.Errorf("%d calls are open, want 8", got)
 		}
-		for range 42 {
+		body := wire.AppendCallBody(nil, wire.Call{Path: "hold", ID: wire.CallID{Counter: 7}})
+		ev.chunk(101, wire.ChunkCall, body)
+		for range 43 {
 			ev.fail(commands.ResourceExhausted, commands.ExecutedMaybe)
 		}
 		close(free)

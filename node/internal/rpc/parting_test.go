@@ -118,6 +118,7 @@ func TestRefusalAtHelloMeansThatNoCallRan(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		began := time.Now()
 		c := New(la, a.server, Config{})
 		ended := make(chan error, 1)
 		go func() { _, err := c.Call(t.Context(), request("echo")); ended <- err }()
@@ -132,6 +133,9 @@ func TestRefusalAtHelloMeansThatNoCallRan(t *testing.T) {
 		var judged *link.RefusedError
 		if err := <-refused; !errors.As(err, &judged) {
 			t.Fatal(err)
+		}
+		if took := time.Since(began); took != 0 {
+			t.Fatalf("hung up after %v only", took)
 		}
 	})
 }

@@ -77,7 +77,7 @@ func (c *Conn) look() (next time.Duration, suspects []func()) {
 	heard := c.link.LastReceived()
 	if c.probe == nil {
 		limit := t.IdlePing
-		if len(c.pending) > 0 || c.said && !c.acked {
+		if len(c.pending) > 0 || c.said {
 			limit = t.BusyPing
 		}
 		if left := limit - time.Since(heard); left > 0 {
