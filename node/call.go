@@ -116,7 +116,8 @@ type calling struct {
 	sent     bool // a CALL with this id may have reached the instance
 	broke    time.Time
 	breaks   int
-	grace    time.Time // until when to wait for news of an unreachable member
+	grace    time.Time // until when to try an unreachable member again
+	misses   int       // how often it was unreachable
 }
 
 func (c *calling) run(ctx context.Context) (*Reply, error) {

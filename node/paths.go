@@ -176,24 +176,33 @@ func (c *calling) pause(ctx context.Context) bool {
 	return sleep(ctx, wait/2+rand.N(wait/2))
 }
 
-// news waits, within Timers.PathGrace of the first failure, until the roster
-// changes: the member may be back under another address or instance.
+// news decides, for Timers.PathGrace from the first failure to reach the member,
+// that it is worth another try: the roster changed, since the member may be back
+// under another address or instance, or a moment has passed, since what cut a
+// handshake may be over.
 func (c *calling) news(ctx context.Context) bool {
 	if c.grace.IsZero() {
 		c.grace = time.Now().Add(c.node.cfg.Timers.PathGrace)
+		c.node.ask()
+	}
+	left := time.Until(c.grace)
+	if left <= 0 {
+		return false
 	}
 	_, changed := c.node.roster.claimants(c.target)
-	c.node.ask()
-	timer := time.NewTimer(time.Until(c.grace))
+	wait := 25 * time.Millisecond << min(c.misses, 5)
+	c.misses++
+	timer := time.NewTimer(min(left, wait/2+rand.N(wait/2)))
 	defer timer.Stop()
 	select {
 	case <-changed:
-		return time.Now().Before(c.grace)
 	case <-timer.C:
 	case <-ctx.Done():
+		return false
 	case <-c.node.closing:
+		return false
 	}
-	return false
+	return true
 }
 
 func sleep(ctx context.Context, d time.Duration) bool {
