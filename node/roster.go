@@ -32,10 +32,7 @@ type member struct {
 }
 
 // pathKey names a path to a member: there is one link per member and path.
-type pathKey struct {
-	transport crypto.Transport
-	via       string // the relay of a relayed path
-}
+type pathKey struct{ transport crypto.Transport }
 
 // roster is everyone the node knows, by instance and by name.
 type roster struct {
