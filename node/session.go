@@ -53,7 +53,7 @@ func (r *roster) attach(s *session, own string) (parting map[*session]parted) {
 	hello := s.peer.Hello
 	m := r.ensure(hello.Instance, hello.Name)
 	if m == nil {
-		parting[s] = parted{byeBusy, "the roster is full"}
+		parting[s] = parted{byeNotNeeded, "the roster is full"}
 		return parting
 	}
 	m.lastSeen, m.doubted = s.created, time.Time{}

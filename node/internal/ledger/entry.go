@@ -61,7 +61,10 @@ func (e *Entry) withdraw(in *interest) func() {
 }
 
 // Finish ends a running call: it keeps the outcome and delivers it to each
-// receiver that waits. It must be called exactly once after Run.
+// receiver that waits. It must be called exactly once after Run. The outcome
+// counts as held when the receiver of Begin has returned from Deliver: until
+// then it is bounded like a call that runs, and a large answer that is on its
+// way does not refuse the calls beside it.
 func (e *Entry) Finish(o Outcome) {
 	var own Receiver
 	var others []Receiver
@@ -85,6 +88,7 @@ func (e *Entry) Finish(o Outcome) {
 	l.running--
 	l.keep(e)
 	l.mu.Unlock()
+	defer l.hold(e)
 	for _, r := range others {
 		r.Deliver(e, o)
 	}

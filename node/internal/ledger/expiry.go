@@ -44,22 +44,31 @@ func (l *Ledger) charge(e *Entry, bytes int64) {
 	l.bytes += bytes
 }
 
-// keep stores the outcome of an entry that has just ended. It may pass a limit,
-// after which new calls are refused; but of the calls that run still, no second
-// one adds to that. Its outcome is not kept, and a repeat of it is refused as
-// executed.
+// keep puts an entry that has just ended into the order of expiry.
 func (l *Ledger) keep(e *Entry) {
-	if e.account.bytes >= l.limits.CallerBytes || l.bytes >= l.limits.TotalBytes {
-		l.dropped++
-		l.drop(e)
-		return
-	}
-	l.charge(e, int64(len(e.outcome.Body)))
 	e.ended = time.Now()
 	l.kept.push(e)
 	if l.expiry == nil && !l.closed {
 		l.expiry = time.AfterFunc(l.limits.Keep, l.expire)
 	}
+}
+
+// hold charges an outcome that was delivered. It may pass a limit,
+// after which new calls are refused; but of the calls that run still, no second
+// one adds to that. Its outcome is not kept, and a repeat of it is refused as
+// executed.
+func (l *Ledger) hold(e *Entry) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.kept.holds(e) {
+		return // acknowledged already
+	}
+	if e.account.bytes >= l.limits.CallerBytes || l.bytes >= l.limits.TotalBytes {
+		l.dropped++
+		l.release(e)
+		return
+	}
+	l.charge(e, int64(len(e.outcome.Body)))
 }
 
 // drop forgets an entry; its id stays among the begun ones.

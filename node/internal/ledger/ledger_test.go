@@ -260,3 +260,32 @@ func TestTotalRangesForgetIdleCallersFirst(t *testing.T) {
 		t.Fatalf("%+v", s)
 	}
 }
+
+// during is a Receiver that does something while it takes the outcome.
+type during func()
+
+func (f during) Deliver(*Entry, Outcome) { f() }
+
+func TestLargeOutcomeOnItsWayRefusesNoOtherCall(t *testing.T) {
+	l := New(Limits{CallerBytes: 10_000})
+	k := l.Attach(ByInstance([16]byte{7}))
+	_, e, _ := k.Begin(id(1), false, true, nil, during(func() {
+		expect(t, k, 1, Kept)
+		begin(t, k, 2, nil)
+	}))
+	e.Finish(value(20_000))
+	if v, _, _ := k.Begin(id(3), false, true, nil, &sink{}); v != Full {
+		t.Fatalf("after the delivery: verdict %d, want Full", v)
+	}
+	_, e, _ = k.Begin(id(2), true, true, nil, &sink{})
+	l.Acknowledge([]*Entry{e})
+
+	// Acknowledged before the receiver returned: nothing is charged later.
+	l = New(Limits{})
+	k = l.Attach(ByInstance([16]byte{7}))
+	_, e, _ = k.Begin(id(1), false, true, nil, during(func() { l.Acknowledge([]*Entry{e}) }))
+	e.Finish(value(20_000))
+	if got := l.Stats().Bytes; got != 0 {
+		t.Fatalf("%d bytes charged for nothing", got)
+	}
+}
