@@ -28,7 +28,11 @@ func TestR26_SilentConnectionsAreCutAndGoodPeersUnaffected(t *testing.T) {
 		hb := m.host("b")
 		b := m.startOn(hb, "b", func(c *Config) { c.Limits.HalfOpen = 16 })
 		evil := m.host("evil")
-		for range 200 {
+		knocks := 2000
+		if *long {
+			knocks = 20_000
+		}
+		for range knocks {
 			knock(t, evil, b, hb, nil)
 		}
 		synctest.Wait()
@@ -54,28 +58,40 @@ func TestR26_SilentConnectionsAreCutAndGoodPeersUnaffected(t *testing.T) {
 func TestR27_SlowlorisEndsAtTheAbsoluteDeadline(t *testing.T) {
 	inMesh(t, func(t *testing.T, m *mesh) {
 		hb := m.host("b")
-		b := m.startOn(hb, "b")
-		conn := knock(t, m.host("evil"), b, hb, []byte{0, 0, 0, 112})
-		start := time.Now()
-		gone := make(chan struct{})
-		go func() {
-			defer close(gone)
-			for { // a byte a second, for ever
-				time.Sleep(time.Second)
-				if _, err := conn.Write([]byte{1}); err != nil {
-					return
+		b := m.startOn(hb, "b", func(c *Config) { c.Limits.HalfOpen, c.Limits.HalfOpenPerIP = 4000, 4000 })
+		evil := m.host("evil")
+		slow := 200
+		if *long {
+			slow = 2000
+		}
+		ended := make(chan time.Duration, slow)
+		for range slow {
+			conn := knock(t, evil, b, hb, []byte{0, 0, 0, 112})
+			start := time.Now()
+			go func() {
+				for _, err := conn.Write([]byte{1}); err == nil; _, err = conn.Write([]byte{1}) {
+					time.Sleep(time.Second) // a byte a second, for ever
 				}
+			}()
+			go func() {
+				if got, _ := io.ReadAll(conn); len(got) != 0 {
+					t.Errorf("the stranger got %d bytes", len(got))
+				}
+				ended <- time.Since(start)
+				_ = conn.Close()
+			}()
+		}
+		a := m.start("a")
+		wantOK(t, a, "b")
+		for range slow {
+			if took := <-ended; took > 5100*time.Millisecond {
+				t.Errorf("a slow connection lived %v", took)
 			}
-		}()
-		got, _ := io.ReadAll(conn)
-		if took := time.Since(start); took > 5100*time.Millisecond {
-			t.Errorf("the slow connection lived %v", took)
 		}
-		if len(got) != 0 {
-			t.Errorf("the stranger got %d bytes", len(got))
+		time.Sleep(2 * time.Second) // until the last writer has noticed
+		if b.Stats().HalfOpen != 0 {
+			t.Errorf("%d half-open connections are left", b.Stats().HalfOpen)
 		}
-		_ = conn.Close()
-		<-gone
 	})
 }
 

@@ -2,12 +2,15 @@ package node
 
 import (
 	"context"
+	"flag"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/fernmesh/fernmesh/meshtest"
 )
+
+var long = flag.Bool("fernmesh.long", false, "run the longer programmes too")
 
 // TestCutAtEveryMessageBoundary breaks the connection at the first, second,
 // third … piece that goes over it, either way, while a call is under way: each
