@@ -33,17 +33,17 @@ func TestS4_22_FindEachOther(t *testing.T) {
 	}
 }
 
-// The address is usable only 2 s after the interface came up, as duplicate
+// The address is usable only 2.1 s after the interface came up, as duplicate
 // address detection wants it.
 func TestS4_22_TentativeAddress(t *testing.T) {
 	inLAN(t, []string{"fd00:1::/64"}, func(t *testing.T, w *meshtest.World, lan *meshtest.LAN) {
 		a := start(t, w.Host("kitchen", lan), "kitchen")
 		defer a.Close()
 		pass(time.Minute)
-		lan.SetTentative(1900 * time.Millisecond)
+		lan.SetTentative(2100 * time.Millisecond)
 		b := start(t, w.Host("attic", lan), "attic")
 		defer b.Close()
-		pass(1800 * time.Millisecond)
+		pass(2 * time.Second)
 		if got := b.names(); got != nil {
 			t.Fatalf("found %q before the address was usable", got)
 		}

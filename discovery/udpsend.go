@@ -2,6 +2,7 @@ package discovery
 
 import (
 	"errors"
+	"net"
 	"net/netip"
 	"slices"
 
@@ -92,7 +93,9 @@ func (u *udp) round(k kind) {
 		token := u.s.seal(k, counter, ownIPs(out.iface, out.key.addr))
 		sent, err := out.send(token)
 		u.s.sent(sent)
-		u.health.set(out.part()+sending, err)
+		if !errors.Is(err, net.ErrClosed) { // it broke meanwhile, and that is known
+			u.health.set(out.part()+sending, err)
+		}
 	}
 }
 

@@ -95,18 +95,19 @@ func (s *Service) interfaces() ([]sockets.Interface, error) {
 }
 
 // wanted lists the sockets that the interfaces call for, without Packets: the
-// listening ones first.
+// listening ones last, so that what they hear can be answered.
 func (u *udp) wanted(list []sockets.Interface) []*sock {
-	var listen, send []*sock
+	var send []*sock
 	for _, ifc := range list {
 		send = append(send, sendersOn(ifc, u.s.cfg.AdvertPort)...)
 	}
+	all := send
 	for _, any := range []netip.Addr{netip.IPv4Unspecified(), netip.IPv6Unspecified()} {
 		if slices.ContainsFunc(send, func(k *sock) bool { return k.key.addr.Is4() == any.Is4() }) {
-			listen = append(listen, &sock{key: sockKey{addr: any}})
+			all = append(all, &sock{key: sockKey{addr: any}})
 		}
 	}
-	return append(listen, send...)
+	return all
 }
 
 // drop closes the sockets that are not wanted any more.
@@ -144,8 +145,12 @@ func (u *udp) open(ctx context.Context, w *sock, now time.Time) bool {
 	isOpen := u.socks[w.key] != nil
 	u.mu.Unlock()
 	try := u.attempts[w.key]
-	if isOpen || try != nil && now.Before(try.next) {
-		u.pollBy(try, isOpen)
+	switch {
+	case isOpen:
+		u.health.set(w.part(), nil) // not at once: it might break as soon as it is read
+		return false
+	case try != nil && now.Before(try.next):
+		u.pollBy(try)
 		return false
 	}
 	p, err := u.bind(ctx, w)
@@ -156,7 +161,6 @@ func (u *udp) open(ctx context.Context, w *sock, now time.Time) bool {
 	if try != nil {
 		try.opened, try.first = now, time.Time{}
 	}
-	u.health.set(w.part(), nil)
 	w.Packets = p
 	u.mu.Lock()
 	u.socks[w.key] = w
@@ -166,8 +170,8 @@ func (u *udp) open(ctx context.Context, w *sock, now time.Time) bool {
 }
 
 // pollBy sees to it that the next look is no later than the next attempt.
-func (u *udp) pollBy(try *attempt, isOpen bool) {
-	if !isOpen && try.next.Before(u.poll) {
+func (u *udp) pollBy(try *attempt) {
+	if try.next.Before(u.poll) {
 		u.poll = try.next
 	}
 }
@@ -195,7 +199,7 @@ func (u *udp) failedToOpen(w *sock, try *attempt, err error, now time.Time) {
 		try.next = now.Add(try.backoff.wait())
 		u.health.set(w.part(), err)
 	}
-	u.pollBy(try, false)
+	u.pollBy(try)
 }
 
 // join makes the listening sockets members of the groups on every interface;
@@ -285,7 +289,7 @@ func (u *udp) mend(now time.Time) {
 			u.attempts[key] = try
 		}
 		try.next = now.Add(try.backoff.wait())
-		u.pollBy(try, false)
+		u.pollBy(try)
 	}
 }
 
