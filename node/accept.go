@@ -7,6 +7,7 @@ import (
 	"net"
 	"time"
 
+	"github.com/fernmesh/fernmesh/crypto"
 	"github.com/fernmesh/fernmesh/node/internal/link"
 )
 
@@ -61,19 +62,19 @@ func (n *Node) acceptAll(l net.Listener) {
 }
 
 func (n *Node) welcome(conn net.Conn) {
-	v, ok := n.guard.enter(conn)
-	if !ok || !n.spawn(func() { n.handshake(v) }) {
+	v := caller(conn)
+	if !n.guard.enter(v) || !n.spawn(func() { n.handshake(n.guard, v, link.Stream(conn), lanPath, n.schedules) }) {
 		_ = conn.Close() // refused without a byte
 	}
 }
 
 // handshake answers a visitor. A failure closes without a byte and is counted
 // by cause; the stranger learns nothing.
-func (n *Node) handshake(v *visitor) {
+func (n *Node) handshake(guard *admission, v *visitor, c link.Carrier, key pathKey, schedules []*crypto.Schedule) {
 	ctx, cancel := context.WithTimeout(n.ctx, n.cfg.Timers.Handshake)
 	defer cancel()
-	l, err := link.Accept(ctx, link.Stream(v.conn), n.linkConfig())
-	n.guard.leave(v, err == nil || isRefusal(err))
+	l, err := link.Accept(ctx, c, n.linkConfig(schedules))
+	guard.leave(v, err == nil || isRefusal(err))
 	if err != nil {
 		return
 	}
@@ -83,7 +84,7 @@ func (n *Node) handshake(v *visitor) {
 		l.Close(errTooManyLinks)
 		return
 	}
-	_, _ = n.adopt(l, lanPath, false) // a link that parts at once has told its peer why
+	_, _ = n.adopt(l, key, false) // a link that parts at once has told its peer why
 }
 
 var errTooManyLinks = errors.New("too many links")

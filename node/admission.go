@@ -1,6 +1,7 @@
 package node
 
 import (
+	"io"
 	"net"
 	"net/netip"
 	"sync"
@@ -23,7 +24,7 @@ type admission struct {
 
 // visitor is one accepted connection in its handshake.
 type visitor struct {
-	conn   net.Conn
+	conn   io.Closer
 	source netip.Addr
 	exempt bool
 }
@@ -32,33 +33,33 @@ func newAdmission(l Limits, c *counters) *admission {
 	return &admission{limits: l, count: c, failures: map[netip.Addr]*rate.Limiter{}}
 }
 
-// source is what limits apply to: the address itself, or the /64 of an IPv6
-// address, since whoever owns one address of a /64 owns them all.
-func source(conn net.Conn) (addr netip.Addr, loopback bool) {
+// caller is the visitor of a connection. Limits apply to its address, or to the
+// /64 of an IPv6 address, since whoever owns one address of a /64 owns them all.
+func caller(conn net.Conn) *visitor {
+	v := &visitor{conn: conn}
 	ap, err := netip.ParseAddrPort(conn.RemoteAddr().String())
 	if err != nil {
-		return netip.Addr{}, false
+		return v
 	}
-	addr = ap.Addr().Unmap().WithZone("")
-	loopback = addr.IsLoopback()
-	if addr.Is6() {
-		prefix, _ := addr.Prefix(64)
-		addr = prefix.Addr()
+	v.source = ap.Addr().Unmap().WithZone("")
+	v.exempt = v.source.IsLoopback()
+	if v.source.Is6() {
+		prefix, _ := v.source.Prefix(64)
+		v.source = prefix.Addr()
 	}
-	return addr, loopback
+	return v
 }
 
 // enter admits a connection to its handshake, or refuses it with false. When
 // the house is full the oldest waiting visitor makes room: an honest handshake
 // takes milliseconds, so it is the silent ones that are cut.
-func (a *admission) enter(conn net.Conn) (*visitor, bool) {
-	addr, loopback := source(conn)
-	v := &visitor{conn: conn, source: addr, exempt: loopback}
+func (a *admission) enter(v *visitor) bool {
+	addr := v.source
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if lim := a.failures[addr]; !v.exempt && lim != nil && lim.Tokens() < 1 {
 		a.count.RefusedSource.Add(1)
-		return nil, false
+		return false
 	}
 	if !v.exempt && a.held(addr) >= a.limits.HalfOpenPerIP {
 		a.cut(func(o *visitor) bool { return o.source == addr })
@@ -67,7 +68,7 @@ func (a *admission) enter(conn net.Conn) (*visitor, bool) {
 		a.cut(func(*visitor) bool { return true })
 	}
 	a.halfOpen = append(a.halfOpen, v)
-	return v, true
+	return true
 }
 
 // waiting tells how many connections are in their handshake.

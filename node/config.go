@@ -1,6 +1,7 @@
 package node
 
 import (
+	"crypto/tls"
 	"fmt"
 	"log/slog"
 	"net"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/fernmesh/fernmesh/crypto"
 	"github.com/fernmesh/fernmesh/internal/wire"
+	"github.com/fernmesh/fernmesh/relay"
 	"github.com/fernmesh/fernmesh/sockets"
 )
 
@@ -46,6 +48,16 @@ type Config struct {
 	NoLAN bool
 	// NoMDNS turns off mDNS, the second source of discovery.
 	NoMDNS bool
+	// Relays are relays to use, "host:port" (plain), "http://…" or
+	// "https://…", each with an optional pin "#" and 64 hex digits of the
+	// relay's id. The LAN is tried first; calls go through a relay when it has
+	// no way, or falls silent.
+	Relays []string
+	// MaxRelays is how many relays to keep attached, learned ones included;
+	// 0 means all of Relays, and at least two if others are known.
+	MaxRelays int
+	// RelayTLS is for https relays; nil trusts the system's roots.
+	RelayTLS *tls.Config
 	// Interfaces chooses network interfaces by name ("eth0"), pattern
 	// ("eth*"), prefix ("192.168.0.0/16") or exclusion ("!docker0"); empty
 	// means all that are up.
@@ -76,6 +88,9 @@ type Config struct {
 	// Limits and Timers; zero fields mean defaults.
 	Limits Limits
 	Timers Timers
+
+	// allowRelay tells which addresses a learned relay may have.
+	allowRelay func(netip.Addr) bool
 }
 
 // ConfigError says which field of a Config is wrong, why, and what to do. It
@@ -96,6 +111,7 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Net == nil {
 		c.Net = sockets.System()
 	}
+	c.allowRelay = public
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -154,8 +170,16 @@ func checkPaths(c *Config) error {
 			return &ConfigError{"Peers", fmt.Sprintf("%q has no usable port", p), "use a port from 1 to 65535"}
 		}
 	}
-	if c.NoLAN && len(c.Peers) == 0 && c.Listen == "" {
-		return &ConfigError{"NoLAN", "without the LAN and without peers there is no way to anyone", "name a peer, or leave the LAN on"}
+	if c.NoLAN && len(c.Peers) == 0 && len(c.Relays) == 0 && c.Listen == "" {
+		return &ConfigError{"NoLAN", "without the LAN, a relay or a peer there is no way to anyone", "name a relay or a peer, or leave the LAN on"}
+	}
+	for _, text := range c.Relays {
+		if _, err := relay.ParseAddress(text); err != nil {
+			return &ConfigError{"Relays", err.Error(), "use the line that the relay printed at its start, such as \"relay.example.org:3376#…\""}
+		}
+	}
+	if c.MaxRelays < 0 || c.MaxRelays > 0 && c.MaxRelays < len(c.Relays) {
+		return &ConfigError{"MaxRelays", fmt.Sprintf("%d is less than the %d relays that are configured", c.MaxRelays, len(c.Relays)), "raise it, or name fewer relays"}
 	}
 	if _, err := sockets.Select(nil, c.Interfaces); err != nil {
 		return &ConfigError{"Interfaces", err.Error(), "use names (\"eth0\"), exclusions (\"!docker0\"), \"lo\" or prefixes (\"192.168.0.0/16\")"}

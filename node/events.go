@@ -18,6 +18,9 @@ const (
 	// LinkUp and LinkDown: a link to a member came up or ended, with its cause.
 	LinkUp   EventKind = "link up"
 	LinkDown EventKind = "link down"
+	// RelayUp and RelayDown: a relay was joined, or is lost or not reached.
+	RelayUp   EventKind = "relay up"
+	RelayDown EventKind = "relay down"
 	// Conflict: another live node claims this node's name.
 	Conflict EventKind = "name conflict"
 	// Renamed: this node lost its name and goes on under the one in Detail.

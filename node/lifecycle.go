@@ -46,6 +46,7 @@ func (n *Node) bringUp(ctx context.Context) error {
 	if err := n.discover(); err != nil {
 		return err
 	}
+	n.openLines()
 	if !n.cfg.Observer {
 		if err := n.claim(ctx); err != nil {
 			return err

@@ -59,6 +59,12 @@ type Timers struct {
 	StaticRetryMax time.Duration
 	// Drain is how long a parting link may finish accepted calls (10 s).
 	Drain time.Duration
+	// RelayConnect bounds joining a relay (10 s); RelayRetryMin and
+	// RelayRetryMax the wait before the next attempt (1 s to 60 s, doubling,
+	// with jitter).
+	RelayConnect  time.Duration
+	RelayRetryMin time.Duration
+	RelayRetryMax time.Duration
 	// IdlePing, BusyPing, Suspect and Dead are the watchdog of one link: PING
 	// after 30 s of silence, or 1 s while a call is pending; an answer 1 s
 	// late moves calls to another path, 4 s late ends the link.
@@ -105,6 +111,9 @@ func (t Timers) withDefaults() Timers {
 	or(&t.StaticRetryMin, time.Second)
 	or(&t.StaticRetryMax, time.Minute)
 	or(&t.Drain, 10*time.Second)
+	or(&t.RelayConnect, 10*time.Second)
+	or(&t.RelayRetryMin, time.Second)
+	or(&t.RelayRetryMax, time.Minute)
 	or(&t.IdlePing, 30*time.Second)
 	or(&t.BusyPing, time.Second)
 	or(&t.Suspect, time.Second)

@@ -6,6 +6,7 @@ import (
 	"github.com/vmihailenco/msgpack/v5"
 
 	"github.com/fernmesh/fernmesh/commands"
+	"github.com/fernmesh/fernmesh/crypto"
 	"github.com/fernmesh/fernmesh/internal/wire"
 	"github.com/fernmesh/fernmesh/node/internal/link"
 	"github.com/fernmesh/fernmesh/node/internal/rpc"
@@ -28,9 +29,9 @@ const (
 )
 
 // linkConfig is what every handshake of this node says and checks.
-func (n *Node) linkConfig() link.Config {
+func (n *Node) linkConfig(schedules []*crypto.Schedule) link.Config {
 	return link.Config{
-		Keys: n.schedules, Name: n.Name(), Instance: n.instance, Identity: n.identity,
+		Keys: schedules, Name: n.Name(), Instance: n.instance, Identity: n.identity,
 		Capabilities: n.capabilities, Judge: n.judge, Replay: n.replay,
 		HandshakeTimeout: n.cfg.Timers.Handshake, Counters: n.links, Logger: n.cfg.Logger,
 	}
@@ -63,10 +64,15 @@ func FromContext(ctx context.Context) (*Node, bool) {
 }
 
 func (n *Node) newConn(s *session) *rpc.Conn {
-	t := n.cfg.Timers
+	t, credit := n.cfg.Timers, wire.LinkCreditLAN
+	if s.key.transport == crypto.TransportRelay {
+		credit = wire.LinkCreditRelay
+	}
 	return rpc.New(s.link, n.server, rpc.Config{
-		Timers: rpc.Timers{IdlePing: t.IdlePing, BusyPing: t.BusyPing, Suspect: t.Suspect, Dead: t.Dead},
-		OnBye:  func(wire.Bye) { s.parting.Store(true) },
+		Timers:     rpc.Timers{IdlePing: t.IdlePing, BusyPing: t.BusyPing, Suspect: t.Suspect, Dead: t.Dead},
+		LinkCredit: credit,
+		OnBye:      func(wire.Bye) { s.parting.Store(true) },
+		OnMessage:  n.heard,
 	})
 }
 
@@ -77,6 +83,7 @@ func (n *Node) serve(s *session) {
 	if !observer {
 		n.events.emit(LinkUp, peer, s.peer.Remote)
 	}
+	n.gossip(s)
 	err := s.conn.Run()
 	s.parting.Store(true)
 	n.roster.detach(s)

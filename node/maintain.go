@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 )
 
@@ -32,6 +33,31 @@ func (n *Node) maintain() {
 		last = now
 		for _, s := range n.roster.all() {
 			n.review(s, now)
+		}
+		n.fillLines()
+		n.preferLAN(now)
+	}
+}
+
+// lanRetry is how often a LAN link is tried to a member that is linked through
+// a relay although discovery sees it.
+const lanRetry = 10 * time.Second
+
+// preferLAN brings members back to the LAN: calls take the LAN link as soon as
+// there is one.
+func (n *Node) preferLAN(now time.Time) {
+	n.roster.mu.Lock()
+	defer n.roster.mu.Unlock()
+	for _, m := range n.roster.members {
+		s := m.pick(nil)
+		if s == nil || s.key == lanPath || len(m.addrs) == 0 || m.dialing != nil || now.Sub(m.lanTried) < lanRetry {
+			continue
+		}
+		m.lanTried = now
+		d := &dial{done: make(chan struct{})}
+		name, ways := m.name, n.lanWays(order(slices.Clone(m.addrs)))
+		if n.spawn(func() { n.runDial(d, m, name, ways) }) {
+			m.dialing = d
 		}
 	}
 }

@@ -116,6 +116,7 @@ func (n *Node) rename() {
 	if err := n.disc.SetSelf(n.self()); err != nil {
 		n.cfg.Logger.Error("the new name could not be announced", "error", err)
 	}
+	n.announceEverywhere()
 	for _, s := range n.roster.all() {
 		n.part(s, parted{byeNotNeeded, "renamed"})
 	}
@@ -133,7 +134,7 @@ func derivedName(name string, id crypto.InstanceID) string {
 }
 
 // claim takes the node's name at start. It listens for another holder for
-// Timers.Claim; if one is heard of, the two meet and settle it, which may take
+// Timers.Claim, and until the relays have been joined or not; if one is heard of, the two meet and settle it, which may take
 // until Timers.ClaimMax.
 func (n *Node) claim(ctx context.Context) error {
 	t := n.cfg.Timers
@@ -141,6 +142,11 @@ func (n *Node) claim(ctx context.Context) error {
 	defer quiet.Stop()
 	limit := time.NewTimer(t.ClaimMax)
 	defer limit.Stop()
+	settled := make(chan struct{})
+	if !n.spawn(func() { defer close(settled); n.relaysSettled(ctx) }) {
+		return ErrShutdown
+	}
+	var asked <-chan struct{}
 	met := map[crypto.InstanceID]bool{}
 	for heard := false; ; {
 		found, changed := n.roster.rivals(n.Name())
@@ -158,7 +164,9 @@ func (n *Node) claim(ctx context.Context) error {
 			return n.claimLost()
 		case <-changed:
 		case <-quiet.C:
-			heard = true
+			asked = settled
+		case <-asked:
+			heard, asked = true, nil
 		case <-limit.C:
 			n.takeName()
 			return nil

@@ -12,6 +12,7 @@ import (
 	"github.com/fernmesh/fernmesh/discovery"
 	"github.com/fernmesh/fernmesh/node/internal/link"
 	"github.com/fernmesh/fernmesh/node/internal/rpc"
+	"github.com/fernmesh/fernmesh/relay"
 )
 
 // Node is one instance of the mesh. All methods are safe for concurrent use.
@@ -24,6 +25,7 @@ type Node struct {
 	instance  crypto.InstanceID
 	identity  *crypto.Identity
 	schedules []*crypto.Schedule // of the usable keys, active first
+	relays    []relay.Address    // configured
 	tree      *commands.Tree
 	server    *rpc.Server
 	roster    *roster
@@ -48,7 +50,9 @@ type Node struct {
 	started   time.Time
 	disc      *discovery.Service
 	listener  net.Listener
-	wg        sync.WaitGroup // Add only under mu and while not closing
+	lines     []*line
+	learned   []relay.Address // named by other nodes
+	wg        sync.WaitGroup  // Add only under mu and while not closing
 }
 
 type state int
@@ -78,6 +82,13 @@ func New(cfg Config) (*Node, error) {
 		ids: newCallIDs(), count: &counters{}, links: &link.Counters{},
 		replay:  crypto.NewReplaySet(crypto.ReplayEntries),
 		closing: make(chan struct{}), ended: make(chan struct{}), lostClaim: make(chan string, 1),
+	}
+	for _, text := range cfg.Relays {
+		a, err := relay.ParseAddress(text)
+		if err != nil {
+			return nil, err
+		}
+		n.relays = append(n.relays, a)
 	}
 	for _, k := range cfg.Keys.Usable() {
 		n.schedules = append(n.schedules, crypto.Derive(k, cfg.Network))

@@ -110,7 +110,7 @@ func (n *Node) Stats() Stats {
 		LinksAccepted: c.LinksAccepted.Load(), LinksDialed: c.LinksDialed.Load(), DialsFailed: c.DialsFailed.Load(),
 		Calls: c.Calls.Load(), CallsFailed: c.CallsFailed.Load(), Retries: c.Retries.Load(), SecondPaths: c.SecondPaths.Load(),
 		NameConflicts: c.NameConflicts.Load(), Renames: c.Renames.Load(),
-		RosterFull: c.RosterFull.Load(), EventsLost: c.EventsLost.Load(),
+		RosterFull: c.RosterFull.Load(), EventsLost: c.EventsLost.Load(), PresenceRefused: c.PresenceRefused.Load(),
 		Handshakes: n.links.Snapshot(),
 	}
 	n.mu.Lock()

@@ -121,15 +121,23 @@ func (n *Node) WaitFor(ctx context.Context, name string) error {
 // those that answer promptly have done so.
 const settleQuiet = 4
 
-// Settle returns when discovery had its first round after Start, so that a
-// look at the members finds those that answer promptly: when members were
-// found and a quarter of Timers.Settle brought no other, or after Timers.Settle
-// in all; at once if that time has passed.
+// Settle returns when discovery had its first round after Start and the relays
+// have been joined or not, so that a look at the members finds those that
+// answer promptly: when members were found and a quarter of Timers.Settle
+// brought no other, or after Timers.Settle in all, or, if relays take longer,
+// Timers.ClaimMax; at once if that time has passed.
 func (n *Node) Settle(ctx context.Context) error {
 	if err := n.usable(); err != nil {
 		return err
 	}
-	end := time.NewTimer(time.Until(n.started.Add(n.cfg.Timers.Settle)))
+	first, cancel := context.WithDeadline(ctx, n.started.Add(n.cfg.Timers.ClaimMax))
+	defer cancel()
+	n.relaysSettled(first)
+	left := time.Until(n.started.Add(n.cfg.Timers.Settle))
+	if first.Err() == nil && len(n.allLines()) > 0 {
+		left = max(left, n.cfg.Timers.Settle/settleQuiet) // for the presence of a room's members
+	}
+	end := time.NewTimer(left)
 	defer end.Stop()
 	quiet := time.NewTimer(n.cfg.Timers.Settle)
 	defer quiet.Stop()

@@ -18,8 +18,7 @@ type member struct {
 	hasKey   bool
 	addrs    []discovery.Addr
 	keyIndex int
-	// advertised: discovery holds an entry. A member that is neither
-	// advertised nor linked is forgotten.
+	// advertised: discovery holds an entry.
 	advertised bool
 	lastSeen   time.Time
 	// asking: discovery heard nothing but its question so far.
@@ -27,12 +26,17 @@ type member struct {
 	// doubted: until then the member counts as a claimant of its name only
 	// if nobody else does, because it did not answer to it.
 	doubted  time.Time
+	lanTried time.Time         // when preferLAN last tried
+	seats    map[seat]struct{} // where relays see it
 	sessions map[pathKey]*session
 	dialing  *dial
 }
 
 // pathKey names a path to a member: there is one link per member and path.
-type pathKey struct{ transport crypto.Transport }
+type pathKey struct {
+	transport crypto.Transport
+	via       string // the relay of a relayed path
+}
 
 // roster is everyone the node knows, by instance and by name.
 type roster struct {
@@ -75,7 +79,7 @@ func (r *roster) ensure(id crypto.InstanceID, name string) *member {
 			r.count.RosterFull.Add(1)
 			return nil
 		}
-		m = &member{instance: id, sessions: map[pathKey]*session{}}
+		m = &member{instance: id, seats: map[seat]struct{}{}, sessions: map[pathKey]*session{}}
 		r.members[id] = m
 		r.enroll(m, name)
 		r.events.emit(Joined, name, "")
@@ -151,8 +155,9 @@ func (r *roster) seen(e discovery.Entry) (orphans []*session) {
 	return orphans
 }
 
-// gone takes over that discovery lost an instance. A member that still has
-// links stays until the last of them ends.
+// gone takes over that discovery lost an instance. A member that a relay shows
+// stays, and one that still has links until the last of them ends, unless it
+// said goodbye.
 func (r *roster) gone(id crypto.InstanceID, why string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -161,7 +166,7 @@ func (r *roster) gone(id crypto.InstanceID, why string) {
 		return
 	}
 	m.advertised, m.addrs = false, nil
-	if len(m.sessions) == 0 || why == "goodbye" {
+	if !m.here() || why == string(discovery.ReasonGoodbye) && len(m.seats) == 0 {
 		r.forget(m, why)
 	}
 }

@@ -34,10 +34,10 @@ func (s *session) info() PathInfo {
 }
 
 func kind(t crypto.Transport) string {
-	if t == crypto.TransportLAN {
-		return "lan"
+	if t == crypto.TransportRelay {
+		return "relay"
 	}
-	return "unknown"
+	return "lan"
 }
 
 // attach enters a new session in the roster and returns the sessions that
@@ -109,11 +109,17 @@ func (r *roster) detach(s *session) {
 		return
 	}
 	delete(m.sessions, s.key)
-	if !m.advertised && len(m.sessions) == 0 {
+	if !m.here() {
 		r.forget(m, "disconnected")
 		return
 	}
 	r.wake()
+}
+
+// here tells whether anything speaks for the member: discovery, a relay or a
+// link. Callers hold roster.mu.
+func (m *member) here() bool {
+	return m.advertised || len(m.seats) > 0 || len(m.sessions) > 0
 }
 
 // best returns the member's live session, or nil; avoid is left out.
@@ -123,13 +129,22 @@ func (r *roster) best(m *member, avoid *session) *session {
 	return m.pick(avoid)
 }
 
-func (m *member) pick(avoid *session) *session {
+// pick chooses the session for a new call: the LAN's, else that of the relay
+// with the shortest round trip.
+func (m *member) pick(avoid *session) (best *session) {
 	for _, s := range m.sessions {
-		if s != avoid && !s.parting.Load() {
-			return s
+		if s != avoid && !s.parting.Load() && (best == nil || s.better(best)) {
+			best = s
 		}
 	}
-	return nil
+	return best
+}
+
+func (s *session) better(o *session) bool {
+	if s.key.transport != o.key.transport {
+		return s.key.transport == crypto.TransportLAN
+	}
+	return s.conn.RTT() < o.conn.RTT()
 }
 
 // all returns every session, those of observers included.

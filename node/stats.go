@@ -12,6 +12,7 @@ type counters struct {
 	LinksAccepted, LinksDialed, DialsFailed        atomic.Uint64
 	Calls, CallsFailed, Retries, SecondPaths       atomic.Uint64
 	NameConflicts, Renames, RosterFull, EventsLost atomic.Uint64
+	PresenceRefused                                atomic.Uint64
 }
 
 // Stats counts what happened since the node was made. Counters only grow;
@@ -36,6 +37,9 @@ type Stats struct {
 	// RosterFull counts members not remembered, EventsLost events dropped for
 	// slow readers.
 	RosterFull, EventsLost uint64
+	// PresenceRefused counts presence tokens from relays that did not open or
+	// named another address.
+	PresenceRefused uint64
 	// Handshakes counts refused handshakes by cause.
 	Handshakes map[string]uint64
 	// Discovery counts what discovery heard and refused.

@@ -26,7 +26,7 @@ var lanPath = pathKey{transport: crypto.TransportLAN}
 // ways lists how the member can be reached, best first: the LAN, then relays.
 // The path of avoid, which has fallen silent, comes last. Callers hold roster.mu.
 func (n *Node) ways(m *member, avoid *session) []way {
-	ways := n.lanWays(order(slices.Clone(m.addrs)))
+	ways := append(n.lanWays(order(slices.Clone(m.addrs))), m.relayWays()...)
 	if avoid == nil {
 		return ways
 	}
@@ -156,5 +156,5 @@ func (n *Node) dialLAN(ctx context.Context, name, address string) (*link.Link, e
 	if err != nil {
 		return nil, err
 	}
-	return link.Dial(ctx, link.Stream(conn), n.linkConfig(), name)
+	return link.Dial(ctx, link.Stream(conn), n.linkConfig(n.schedules), name)
 }

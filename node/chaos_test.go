@@ -1,0 +1,142 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/fernmesh/fernmesh/meshtest"
+)
+
+// TestCallsUnderRandomCuts makes many calls from many callers while LAN and
+// relays fail at random, and keeps a ledger of what ran: no call is lost, none
+// runs twice, none gets the answer of another.
+func TestCallsUnderRandomCuts(t *testing.T) {
+	calls := 1000
+	if *long {
+		calls = 20_000
+	}
+	inMesh(t, func(t *testing.T, m *mesh) {
+		uplink := m.world.LAN("uplink", "10.9.0.0/24")
+		relays := []*station{m.relay("one", uplink), m.relay("two", uplink)}
+		ha, hb := m.world.Host("a", m.lan, uplink), m.world.Host("b", m.lan, uplink)
+		both := func(c *Config) {
+			c.Interfaces = []string{"10.1.0.0/24"}
+			c.Relays = []string{relays[0].address(), relays[1].address()}
+			c.Timers.RelayRetryMax = 4 * time.Second
+		}
+		a, b := m.startOn(ha, "a", both), m.startOn(hb, "b", both)
+		l := newLedger(t, b)
+		stop := make(chan struct{})
+		var chaos sync.WaitGroup
+		chaos.Go(func() { m.disturb(stop, ha, hb, relays) })
+		l.makeCalls(a, calls, 64)
+		close(stop)
+		chaos.Wait()
+		lost, doubled, wrong := l.verdict(calls)
+		t.Logf("%d calls: %d lost, %d doubled, %d wrong; %d retries, %d second paths", calls, lost, doubled, wrong, a.Stats().Retries, a.Stats().SecondPaths)
+		if lost+doubled+wrong != 0 {
+			t.Error("calls were lost, doubled or answered wrongly")
+		}
+		if a.Stats().Retries == 0 {
+			t.Error("no call was ever retried: the disturbance met nothing")
+		}
+	})
+}
+
+// disturb breaks one thing after another, never all ways at once for long.
+func (m *mesh) disturb(stop <-chan struct{}, ha, hb *meshtest.Host, relays []*station) {
+	random := rand.New(rand.NewPCG(1, 2)) // a test's dice, seeded so that it repeats
+	pause := func(d time.Duration) bool {
+		select {
+		case <-time.After(d):
+			return true
+		case <-stop:
+			return false
+		}
+	}
+	for pause(time.Duration(50+random.IntN(400)) * time.Millisecond) {
+		r := relays[random.IntN(len(relays))]
+		switch random.IntN(5) {
+		case 0:
+			m.world.Reset(ha, hb)
+		case 1:
+			m.world.Reset(ha, r.host)
+		case 2: // the LAN falls silent and comes back
+			hb.RemoveInterface(m.lan)
+			pause(time.Duration(1+random.IntN(4)) * time.Second)
+			hb.AddInterface(m.lan)
+		case 3: // a relay restarts
+			r.down()
+			pause(time.Duration(1+random.IntN(3)) * time.Second)
+			r.up()
+		case 4: // a relay falls silent for one of the two
+			m.world.Partition(hb, r.host)
+			pause(time.Duration(1+random.IntN(4)) * time.Second)
+			m.world.Heal(hb, r.host)
+		}
+	}
+}
+
+// ledger counts what ran at the callee and what came back to the callers.
+type ledger struct {
+	t    *testing.T
+	ran  func(id int64) int
+	mu   sync.Mutex
+	lost []error
+	bad  int
+}
+
+func newLedger(t *testing.T, n *Node) *ledger { return &ledger{t: t, ran: ledgerOf(t, n)} }
+
+func (l *ledger) makeCalls(n *Node, calls, callers int) {
+	ids := make(chan int64)
+	var wg sync.WaitGroup
+	for range callers {
+		wg.Go(func() {
+			for id := range ids {
+				l.one(n, id)
+			}
+		})
+	}
+	for id := range int64(calls) {
+		ids <- id
+	}
+	close(ids)
+	wg.Wait()
+}
+
+func (l *ledger) one(n *Node, id int64) {
+	time.Sleep(time.Duration(id%7) * 100 * time.Millisecond) // spread over the disturbances
+	ctx, cancel := context.WithTimeout(l.t.Context(), time.Minute)
+	defer cancel()
+	reply, err := n.Call(ctx, "b", "note", Args(id))
+	var got int64
+	if err == nil {
+		err = reply.Decode(&got)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err != nil {
+		l.lost = append(l.lost, fmt.Errorf("call %d: %w", id, err))
+	} else if got != id {
+		l.bad++
+	}
+}
+
+func (l *ledger) verdict(calls int) (lost, doubled, wrong int) {
+	for id := range int64(calls) {
+		if l.ran(id) > 1 {
+			doubled++
+		}
+	}
+	for i, err := range l.lost {
+		if i < 5 {
+			l.t.Log(err)
+		}
+	}
+	return len(l.lost), doubled, l.bad
+}
