@@ -36,6 +36,7 @@ func (m *Main) callCommand() *cobra.Command {
 		Args:  between(2, -1),
 	}
 	flags := addFlags(cmd, callOptions)
+	cmd.ValidArgsFunction = m.completer(flags, true, true)
 	raw := cmd.Flags().Bool("raw", false, "print texts and bytes as they came: not escaped, and with nothing added")
 	cmd.Flags().Bool("args", false, "what follows are arguments, whatever it looks like")
 	idempotent := cmd.Flags().Bool("idempotent", false, "say that running the command twice does no harm, so that it may be tried again when the node restarts")

@@ -8,8 +8,10 @@ func (m *Main) completionCommand() *cobra.Command {
 	shells := []string{"bash", "zsh", "fish", "powershell"}
 	return &cobra.Command{
 		Use:   "completion SHELL",
-		Short: "Print a script that completes commands and flags in a shell",
-		Long: `Completion prints a script for bash, zsh, fish or powershell.
+		Short: "Print a script that completes commands, nodes and their paths in a shell",
+		Long: `Completion prints a script for bash, zsh, fish or powershell. It completes
+subcommands and flags, and, by asking the network for at most a second, names
+of nodes and paths of their commands.
 
     source <(fernmesh completion bash)
     fernmesh completion zsh > "${fpath[1]}/_fernmesh"

@@ -30,6 +30,7 @@ func TestConfigFileOfTheHelpTopicIsUnderstood(t *testing.T) {
 	s.origins = nil
 	want := settings{
 		network: "home", name: "kitchen", keyFile: filepath.Join(dir, "home.key"), peers: []string{"attic.example:4000"},
+		relays: []string{"relay.example:3376"}, maxRelays: 2,
 		advertPort: 3376, interfaces: []string{"eth*", "!docker0"}, listen: ":4000", stateDir: filepath.Join(dir, "state"), timeout: 5 * time.Second,
 	}
 	if !reflect.DeepEqual(s, want) {
@@ -110,7 +111,7 @@ func TestR40_HostileConfigIsCheap(t *testing.T) {
 func TestR40_ByteOrderMark(t *testing.T) {
 	_, err := parseConfig([]byte("\ufeffnetwork = 'x'\n"))
 	var e *configError
-	if !errors.As(err, &e) || e.line != 1 || e.column != 1 || !strings.Contains(e.reason, "byte order mark") {
+	if !errors.As(err, &e) || e.at != (position{1, 1}) || !strings.Contains(e.reason, "byte order mark") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -123,15 +124,15 @@ func FuzzParseConfig(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		entries, err := parseConfig(data)
+		c, err := parseConfig(data)
 		var e *configError
-		if err != nil && (!errors.As(err, &e) || e.line < 1 || e.column < 1) {
+		if err != nil && (!errors.As(err, &e) || e.at.line < 1 || e.at.column < 1) {
 			t.Fatalf("an error without a place: %v", err)
 		}
-		if err == nil && len(entries) > len(configKeys()) {
-			t.Fatalf("%d entries", len(entries))
+		if err == nil && len(c.entries) > len(configKeys()) {
+			t.Fatalf("%d entries", len(c.entries))
 		}
-		for _, entry := range entries {
+		for _, entry := range c.entries {
 			s := defaultSettings()
 			if err := entry.option.set(&s, entry.values); err == nil && entry.option == optionAdvertPort && s.advertPort == 0 {
 				t.Errorf("port 0 from %q", entry.values)

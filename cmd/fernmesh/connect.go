@@ -20,27 +20,32 @@ type caller struct {
 	settings
 }
 
-// calling makes the RunE of a subcommand that calls: it puts the settings
-// together, brings up an observer, runs f and takes the observer down.
+// calling makes the RunE of a subcommand that calls.
 func (m *Main) calling(flags []*recorder, f func(ctx context.Context, c *caller, args []string) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
-		s, err := m.settings(flags)
-		if err != nil {
-			return err
-		}
-		n, err := s.newNode(node.Config{Observer: true})
-		if err != nil {
-			return err
-		}
-		if err := n.Start(cmd.Context()); err != nil {
-			return s.startFault(err)
-		}
-		err = f(cmd.Context(), &caller{n, s}, args)
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(cmd.Context()), partingTime)
-		defer cancel()
-		_ = n.Shutdown(ctx) // the answer is there; a peer that does not take a goodbye changes nothing
+		return m.observe(cmd.Context(), flags, func(c *caller) error { return f(cmd.Context(), c, args) })
+	}
+}
+
+// observe puts the settings together, brings up an observer, runs f and takes
+// the observer down.
+func (m *Main) observe(ctx context.Context, flags []*recorder, f func(c *caller) error) error {
+	s, err := m.settings(flags)
+	if err != nil {
 		return err
 	}
+	n, err := s.newNode(node.Config{Observer: true})
+	if err != nil {
+		return err
+	}
+	if err := n.Start(ctx); err != nil {
+		return s.startFault(err)
+	}
+	err = f(&caller{n, s})
+	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), partingTime)
+	defer cancel()
+	_ = n.Shutdown(end) // the answer is there; a peer that does not take a goodbye changes nothing
+	return err
 }
 
 // newNode makes a node from the settings; cfg says what they do not.
@@ -51,6 +56,7 @@ func (s *settings) newNode(cfg node.Config) (*node.Node, error) {
 	}
 	cfg.Network, cfg.Keys, cfg.Peers = s.network, ring, s.peers
 	cfg.NoLAN, cfg.AdvertPort, cfg.Interfaces = s.noLAN, s.advertPort, s.interfaces
+	cfg.Relays, cfg.MaxRelays = s.relays, s.maxRelays
 	cfg.StateDir, cfg.DefaultTimeout = s.stateDir, s.timeout
 	n, err := node.New(cfg)
 	if err != nil {
@@ -61,7 +67,8 @@ func (s *settings) newNode(cfg node.Config) (*node.Node, error) {
 
 // optionOfField says which option stands behind a field of node.Config.
 var optionOfField = map[string]*option{
-	"Name": optionName, "Network": optionNetwork, "Keys": optionKeyFile, "Peers": optionPeer, "NoLAN": optionNoLAN,
+	"Name": optionName, "Network": optionNetwork, "Keys": optionKeyFile, "Peers": optionPeer,
+	"Relays": optionRelay, "MaxRelays": optionMaxRelays, "NoLAN": optionNoLAN,
 	"AdvertPort": optionAdvertPort, "Interfaces": optionInterface, "Listen": optionListen, "StateDir": optionStateDir,
 }
 
@@ -76,14 +83,19 @@ func (s *settings) configFault(err error) error {
 	if o == nil {
 		return faultf(exitConfig, bad.Hint, "%v", bad)
 	}
+	return s.fieldFault(o, bad.Hint, bad.Reason)
+}
+
+// fieldFault names where the value of an option came from.
+func (s *settings) fieldFault(o *option, hint, reason string) error {
 	origin := s.origins[o.flag]
 	switch origin {
 	case "":
-		return faultf(exitConfig, bad.Hint, "%s: %s", o.flag, bad.Reason)
+		return faultf(exitConfig, hint, "%s: %s", o.flag, reason)
 	case "--" + o.flag:
-		return faultf(exitUsage, bad.Hint, "%s: %s", origin, bad.Reason)
+		return faultf(exitUsage, hint, "%s: %s", origin, reason)
 	}
-	return faultf(exitConfig, bad.Hint, "%s: %s", origin, bad.Reason)
+	return faultf(exitConfig, hint, "%s: %s", origin, reason)
 }
 
 // startFault explains why a node did not start.

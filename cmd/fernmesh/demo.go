@@ -15,9 +15,9 @@ import (
 	"github.com/fernmesh/fernmesh/node"
 )
 
-// demoTime bounds a demo but for its end, which takes at most stopTime, so that
-// the whole is over in 15 s.
-const demoTime = 12 * time.Second
+// demoTime bounds a demo but for its end, which takes at most twice stopTime, so
+// that the whole is over in 25 s.
+const demoTime = 20 * time.Second
 
 const demoNetwork = "demo"
 
@@ -25,8 +25,10 @@ func (m *Main) demoCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "demo [--output json]",
 		Short: "Show the mesh at work, on this machine alone",
-		Long: `Demo starts three nodes as processes of their own on the loopback interface,
-with a fresh key and ports of their own, calls them in several ways, prints what
+		Long: `Demo starts six nodes and a relay as processes of their own on the loopback
+interface, with a fresh key and ports of their own: three nodes that find each
+other as on a LAN, two that only the relay leads to, and one with both paths,
+whose LAN falls silent in mid-call. It calls them in several ways, prints what
 came of it, and ends them. It needs no privileges and leaves nothing behind. It
 exits with 0 only if everything went as it should.`,
 		Args: between(0, 0),
@@ -54,8 +56,11 @@ type demo struct {
 	key        crypto.Key
 	loopback   string // name of the interface
 	advertPort int
+	relay      *child
+	relayAt    string // its address, with the pin
 	children   []*child
-	node       *node.Node // the caller
+	node       *node.Node // the caller on the LAN
+	far        *node.Node // the caller with the relay alone
 }
 
 func (m *Main) demo(ctx context.Context, asJSON bool) (err error) {
@@ -74,7 +79,7 @@ func (m *Main) demo(ctx context.Context, asJSON bool) (err error) {
 	case failed > 0:
 		return faultf(exitFailure, "the table says what was expected", "%d rows are not as expected", failed)
 	case !asJSON:
-		_, err = fmt.Fprintf(m.out, "\nAll as expected, in %.1f s. The nodes were three processes: %s.\n", time.Since(start).Seconds(), d.pids())
+		_, err = fmt.Fprintf(m.out, "\nAll as expected, in %.1f s. The nodes and the relay were processes: %s.\n", time.Since(start).Seconds(), d.pids())
 	}
 	return err
 }
@@ -90,11 +95,20 @@ func demoFault(ctx context.Context, err error) error {
 	return faultf(exitFailure, "the demo needs a loopback interface and a temporary directory", "the demo could not begin: %v", err)
 }
 
-// demoNodes are the names of the node processes.
-var demoNodes = []string{"cellar", "garden", "kitchen"}
+// demoNodes are the names of the node processes on the LAN, demoFarNodes those
+// that only the relay leads to; demoHarbour has a LAN address and the relay.
+var (
+	demoNodes    = []string{"cellar", "garden", "kitchen"}
+	demoFarNodes = []string{"island", "tower"}
+)
 
-// begin starts the node processes, waits until each is ready, and brings up
-// the caller.
+const demoHarbour = "harbour"
+
+// demoProcesses is how many processes a demo starts.
+var demoProcesses = len(demoNodes) + len(demoFarNodes) + 2
+
+// begin starts the processes, waits until each is ready, and brings up the
+// callers.
 func (d *demo) begin(ctx context.Context) (err error) {
 	if d.dir, err = os.MkdirTemp("", "fernmesh-demo-"); err != nil {
 		return err
@@ -114,12 +128,46 @@ func (d *demo) begin(ctx context.Context) (err error) {
 	if err := os.WriteFile(config, nil, 0o600); err != nil {
 		return err
 	}
+	if err := d.startRelay(ctx); err != nil {
+		return err
+	}
+	if err := d.startNodes(ctx, config); err != nil {
+		return err
+	}
+	if d.node, err = d.observer(ctx, node.Config{}); err != nil {
+		return err
+	}
+	d.far, err = d.observer(ctx, node.Config{NoLAN: true, Relays: []string{d.relayAt}})
+	return err
+}
+
+func (d *demo) startRelay(ctx context.Context) (err error) {
+	if d.relay, err = startChild(demoRelay); err != nil {
+		return err
+	}
+	if err := d.relay.waitReady(ctx); err != nil {
+		return err
+	}
+	d.relayAt = d.relay.ready.Address
+	return nil
+}
+
+func (d *demo) startNodes(ctx context.Context, config string) error {
+	lan := []string{"--interface", d.loopback, "--advert-port", fmt.Sprint(d.advertPort)}
+	far := []string{"--no-lan", "--relay", d.relayAt}
+	both := append([]string{"--listen", "127.0.0.1:0"}, far...)
+	flags := map[string][]string{demoHarbour: both}
 	for _, name := range demoNodes {
-		c, err := startChild(
+		flags[name] = lan
+	}
+	for _, name := range demoFarNodes {
+		flags[name] = far
+	}
+	for _, name := range sortedKeys(flags) {
+		c, err := startChild(append([]string{
 			"serve", "--config", config, "--network", demoNetwork, "--name", name, "--key-file", d.keyFile,
-			"--interface", d.loopback, "--advert-port", fmt.Sprint(d.advertPort),
 			"--state-dir", filepath.Join(d.dir, "state"), "--output", "json", "--until-eof",
-		)
+		}, flags[name]...)...)
 		if err != nil {
 			return err
 		}
@@ -130,13 +178,15 @@ func (d *demo) begin(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	d.node, err = d.observer(ctx, node.Config{Keys: crypto.Ring(d.key)})
-	return err
+	return nil
 }
 
 // observer brings up a caller of the demo's network inside this process.
 func (d *demo) observer(ctx context.Context, cfg node.Config) (*node.Node, error) {
 	cfg.Observer, cfg.Network = true, demoNetwork
+	if cfg.Keys.IsZero() {
+		cfg.Keys = crypto.Ring(d.key)
+	}
 	cfg.Interfaces, cfg.AdvertPort = []string{d.loopback}, d.advertPort
 	n, err := node.New(cfg)
 	if err != nil {
@@ -148,16 +198,19 @@ func (d *demo) observer(ctx context.Context, cfg node.Config) (*node.Node, error
 // end ends the caller and every child, each by its own handle, and removes
 // what was written. It does not depend on how far begin came.
 func (d *demo) end() error {
-	if d.node != nil {
-		ctx, cancel := context.WithTimeout(context.Background(), partingTime)
-		defer cancel()
-		_ = d.node.Shutdown(ctx) // the children are ended next, goodbye or not
+	for _, n := range []*node.Node{d.node, d.far} {
+		if n != nil {
+			d.part(n)
+		}
 	}
 	for _, c := range d.children {
 		c.askToStop()
 	}
 	for _, c := range d.children {
 		c.end()
+	}
+	if d.relay != nil {
+		d.relay.end()
 	}
 	if d.dir == "" {
 		return nil
@@ -168,15 +221,19 @@ func (d *demo) end() error {
 	return nil
 }
 
+// part shuts a caller down. The processes are ended next, goodbye or not.
+func (d *demo) part(n *node.Node) {
+	ctx, cancel := context.WithTimeout(context.Background(), partingTime)
+	defer cancel()
+	_ = n.Shutdown(ctx)
+}
+
 func (d *demo) pids() string {
 	text := ""
-	for i, c := range d.children {
-		if i > 0 {
-			text += ", "
-		}
-		text += fmt.Sprintf("%s %d", c.ready.Name, c.cmd.Process.Pid)
+	for _, c := range d.children {
+		text += fmt.Sprintf("%s %d, ", c.ready.Name, c.cmd.Process.Pid)
 	}
-	return text
+	return text + fmt.Sprintf("%s %d", d.relay.ready.Name, d.relay.cmd.Process.Pid)
 }
 
 // loopbackInterface returns the name of the loopback interface, which every

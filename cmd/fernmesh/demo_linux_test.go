@@ -87,13 +87,13 @@ func TestR39_DemoShowsNoKey(t *testing.T) {
 	}
 }
 
-// waitForChildren returns the process ids of the nodes of a demo, once all are there.
+// waitForChildren returns the process ids of the nodes and the relay of a demo, once all are there.
 func waitForChildren(t *testing.T, demo *exec.Cmd) []int {
 	t.Helper()
 	var pids []int
 	waitUntil(t, "the demo has its nodes", func() bool {
 		pids = childrenOf(demo.Process.Pid)
-		return len(pids) == len(demoNodes)
+		return len(pids) == demoProcesses
 	})
 	return pids
 }

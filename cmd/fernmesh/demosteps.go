@@ -49,6 +49,9 @@ var demoSteps = []step{
 	{"gather from everyone", "*", (*demo).gatherAll},
 	{"10 MiB there and back", "cellar", (*demo).large},
 	{"stranger with another key", "kitchen", (*demo).wrongKey},
+	{"through a relay", "island", (*demo).throughRelay},
+	{"gather through a relay", "island,tower", (*demo).gatherFar},
+	{"LAN silent in mid-call", demoHarbour, (*demo).silentLAN},
 }
 
 func (d *demo) runSteps(ctx context.Context) []row {

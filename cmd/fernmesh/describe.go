@@ -20,6 +20,7 @@ prints the description as the node gives it, with its JSON schemas.`,
 		Args: between(2, 2),
 	}
 	flags := addFlags(cmd, callOptions)
+	cmd.ValidArgsFunction = m.completer(flags, false, true)
 	cmd.RunE = m.calling(flags, m.describe)
 	return cmd
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/fernmesh/fernmesh/commands"
@@ -125,6 +126,9 @@ func localCode(err error, e *commands.Error) int {
 
 // remoteHint is the next step after a failure that the callee sent.
 func remoteHint(e *commands.Error, target, path string) string {
+	if said := lastWords(e); said != "" {
+		return "the last that the program said: " + said
+	}
 	switch e.Code {
 	case commands.NotFound:
 		return fmt.Sprintf("\"fernmesh tree %s\" lists its commands", target)
@@ -141,6 +145,17 @@ func remoteHint(e *commands.Error, target, path string) string {
 		return "try again later"
 	}
 	return `the failure is the command's own; "fernmesh help exit-codes" explains the exit code`
+}
+
+// lastWords is the last line of what a program that failed said, if it is told.
+func lastWords(e *commands.Error) string {
+	said, _ := e.Details["stderr"].(string)
+	said = strings.TrimSpace(said)
+	if i := strings.LastIndexByte(said, '\n'); i >= 0 {
+		said = said[i+1:]
+	}
+	const most = 200
+	return said[:min(len(said), most)]
 }
 
 // answerFault is for an answer that came and cannot be shown.

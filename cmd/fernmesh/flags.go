@@ -67,15 +67,28 @@ func (m *Main) settings(flags []*recorder) (settings, error) {
 			return s, err
 		}
 	}
+	err := m.override(&s, flags)
+	return s, err
+}
+
+// settingsWithoutFile is for those who make the config file.
+func (m *Main) settingsWithoutFile(flags []*recorder) (settings, error) {
+	s := defaultSettings()
+	err := m.override(&s, flags)
+	return s, err
+}
+
+// override applies what counts more than the config file.
+func (m *Main) override(s *settings, flags []*recorder) error {
 	if err := s.loadEnvironment(m.Getenv); err != nil {
-		return s, err
+		return err
 	}
 	for _, r := range flags {
 		if len(r.values) == 0 {
 			continue
 		}
-		if err := r.option.set(&s, r.values); err != nil {
-			return s, flagFault(r.option.flag, err)
+		if err := r.option.set(s, r.values); err != nil {
+			return flagFault(r.option.flag, err)
 		}
 		s.origins[r.option.flag] = "--" + r.option.flag
 		if r.option == optionKeyFile {
@@ -85,7 +98,7 @@ func (m *Main) settings(flags []*recorder) (settings, error) {
 	if s.stateDir == "" {
 		s.stateDir = defaultStateDir(m.Getenv)
 	}
-	return s, nil
+	return nil
 }
 
 // configFile returns the config file's name, and whether somebody named it.

@@ -16,20 +16,27 @@ import (
 // not in it, nor is it printed anywhere else.
 var errKeyAsFile = errors.New("must be the name of a file, and this is a key itself")
 
+// errKeyAsRelay refuses a key, or an invite, where a relay's address belongs.
+var errKeyAsRelay = errors.New("must be the address of a relay, and this is a key or an invite")
+
 const keyAsFileHint = "everybody on this machine can read command lines, so replace that key: \"fernmesh keygen --out FILE\", then --key-file FILE"
 
 // hintOf returns the hint for an error of an option's set function.
 func hintOf(err error) string {
-	if errors.Is(err, errKeyAsFile) {
+	if errors.Is(err, errKeyAsFile) || errors.Is(err, errKeyAsRelay) {
 		return keyAsFileHint
 	}
 	return ""
 }
 
 // looksLikeKey reports whether s is 32 bytes in base64 or hex: no sensible name
-// of a file, but what somebody types who takes --key-file for --key.
+// of a file, but what somebody types who takes --key-file for --key. A line of
+// "invite" holds a key too.
 func looksLikeKey(s string) bool {
 	s = strings.TrimSpace(s)
+	if inviteLike.MatchString(s) {
+		return true
+	}
 	if b, err := hex.DecodeString(s); err == nil && len(b) == 32 {
 		return true
 	}
@@ -83,13 +90,18 @@ func checkedRing(ring crypto.KeyRing, where string) (crypto.KeyRing, error) {
 	return ring, nil
 }
 
-var keyLike = regexp.MustCompile(`[A-Za-z0-9_+/-]{43,}=`)
+var (
+	keyLike    = regexp.MustCompile(`[A-Za-z0-9_+/-]{43,}=`)
+	inviteLike = regexp.MustCompile(`fernmesh[0-9]+:[A-Za-z0-9_-]{16,}`)
+)
 
 const redacted = "[what looks like a key is not shown]"
 
-// redactKeys replaces whatever has the shape of a network key. Messages are
+// redactKeys replaces whatever has the shape of a network key or an invite. Messages are
 // written not to hold one; this is the second wall.
-func redactKeys(s string) string { return keyLike.ReplaceAllString(s, redacted) }
+func redactKeys(s string) string {
+	return inviteLike.ReplaceAllString(keyLike.ReplaceAllString(s, redacted), redacted)
+}
 
 // shorten makes a word that somebody typed fit into a message: not too long,
 // and no key.

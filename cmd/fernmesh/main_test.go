@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -23,7 +24,7 @@ import (
 
 // The scripts in testdata run the real program, in processes of its own.
 func TestMain(m *testing.M) {
-	testscript.Main(leakChecked{m}, map[string]func(){"fernmesh": main})
+	testscript.Main(leakChecked{m}, map[string]func(){"fernmesh": main, "probe": probe})
 }
 
 // leakChecked fails the tests if a goroutine is left after them.
@@ -50,6 +51,8 @@ func TestScripts(t *testing.T) {
 			"exits": scriptExits,
 			"plain": scriptPlain,
 			"node":  scriptNode,
+			"relay": scriptRelay,
+			"write": scriptWrite,
 			"fill":  scriptFill,
 		},
 	})
@@ -159,7 +162,38 @@ func scriptNode(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Defer(func() { _ = n.Close() })
 	nodes(ts)[name] = n
 	ts.Check(os.WriteFile(ts.MkAbs(name+".ready"), line, 0o600))
-	ts.Setenv(name+"_port", string(portPattern.FindSubmatch(line)[1]))
+	if port := portPattern.FindSubmatch(line); port != nil { // without the LAN there is none
+		ts.Setenv(name+"_port", string(port[1]))
+	}
+}
+
+// scriptRelay starts a relay on the loopback interface: relay NAME [ADDRESS]. It
+// sets the variables NAME_relay, its address with the pin, and NAME_port. "! relay
+// NAME" stops it.
+func scriptRelay(ts *testscript.TestScript, neg bool, args []string) {
+	name := args[0]
+	if neg {
+		ts.Check(nodes(ts)[name].Close())
+		return
+	}
+	cmd := exec.Command("fernmesh", demoRelay)
+	if len(args) > 1 {
+		cmd.Args = append(cmd.Args, "--listen", args[1])
+	}
+	cmd.Dir, cmd.Env = ts.MkAbs("."), scriptEnv(ts)
+	n, line, err := startNode(cmd)
+	ts.Check(err)
+	ts.Defer(func() { _ = n.Close() })
+	nodes(ts)[name] = n
+	var ready readyLine
+	ts.Check(json.Unmarshal(line, &ready))
+	ts.Setenv(name+"_relay", ready.Address)
+	ts.Setenv(name+"_port", strconv.Itoa(ready.Port))
+}
+
+// scriptWrite makes a file of one line: write FILE TEXT
+func scriptWrite(ts *testscript.TestScript, neg bool, args []string) {
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(args[1]+"\n"), 0o600))
 }
 
 // portPattern finds the port in a ready line of either form.
@@ -169,6 +203,7 @@ var portPattern = regexp.MustCompile(`:(\d+)[;"]`)
 var scriptVariables = []string{
 	"HOME", "PATH", "TMPDIR", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "FERNMESH_ADVERT_PORT", "FERNMESH_INTERFACES",
 	"FERNMESH_KEY_FILE", "FERNMESH_KEY", "FERNMESH_NETWORK", "FERNMESH_NO_LAN", "FERNMESH_CONFIG",
+	"FERNMESH_RELAYS",
 }
 
 func scriptEnv(ts *testscript.TestScript) []string {

@@ -14,6 +14,10 @@ their form stays: members are added at times, never renamed or removed.
                     input and output are JSON schemas, if they are known
     peers           [{"name", "key", "instance", "addresses", "last_seen"}, …]
     ping            {"node", "rtt_ms", "path": PATHINFO}, one line per ping
+    relay-room      {"relay", "rooms"}
+    init, join      {"config", "key_file", "state_dir", "network", "name",
+                    "key_id", "identity", "relays"}
+    invite          {"invite", "network", "key_id", "relays"}
     serve           {"name", "network", "address", "port", "key", "instance",
                     "call"}, one line when ready
     demo            [{"what", "node", "path", "ms", "result", "ok"}, …]
@@ -23,7 +27,8 @@ their form stays: members are added at times, never renamed or removed.
                     {"ok": false, "error": {"code", "message", "executed",
                     "where", "retry_after_ms", "details"}}; the last two may be
                     missing; executed is no, maybe or yes
-    PATHINFO        {"kind", "addr"}
+    PATHINFO        {"kind", "addr"}; kind is lan, relay or self; the address of
+                    a relay is its own
 
 Values keep their kind: integers have all their digits, other numbers a point
 or an exponent. {"$bytes": "aGk="} stands for bytes (in base64), {"$time":

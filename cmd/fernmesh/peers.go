@@ -16,7 +16,8 @@ func (m *Main) peersCommand() *cobra.Command {
 		Use:   "peers [flags]",
 		Short: "List the nodes of the network",
 		Long: `Peers asks who is there and lists the nodes that answer promptly, with their
-identity keys and addresses.`,
+identity keys and addresses, or, where there is none on the local network, the
+relays that lead to them.`,
 		Args: between(0, 0),
 	}
 	flags := addFlags(cmd, callOptions)
@@ -35,7 +36,7 @@ func (m *Main) listPeers(c *caller, peers []node.PeerInfo) error {
 	if c.json {
 		list := []any{}
 		for _, p := range peers {
-			list = append(list, peerJSON(p))
+			list = append(list, c.peerJSON(p))
 		}
 		return m.printJSON(list)
 	}
@@ -45,19 +46,32 @@ func (m *Main) listPeers(c *caller, peers []node.PeerInfo) error {
 	}
 	t := newTable(m.out, "NAME", "ADDRESS", "KEY")
 	for _, p := range peers {
-		t.row(p.Name, strings.Join(addresses(p), " "), keyText(p))
+		t.row(p.Name, strings.Join(c.addresses(p), ", "), keyText(p))
 	}
 	return t.end()
 }
 
-// addresses are those heard of, or the one a link goes to.
-func addresses(p node.PeerInfo) []string {
+// addresses are those heard of, or the ones that links go to, or, for a peer
+// that only a relay can have told of, the relays that work.
+func (c *caller) addresses(p node.PeerInfo) []string {
 	if len(p.Addrs) > 0 {
 		return p.Addrs
 	}
 	var list []string
 	for _, path := range p.Paths {
-		list = append(list, path.Addr)
+		if path.Kind == "lan" {
+			list = append(list, pathAddr(path))
+		} else {
+			list = append(list, pathText(path))
+		}
+	}
+	if len(list) > 0 {
+		return list
+	}
+	for _, r := range c.Relays() {
+		if host, _, _ := strings.Cut(r.Address, "#"); r.Up {
+			list = append(list, "relay "+host)
+		}
 	}
 	return list
 }
@@ -70,9 +84,9 @@ func keyText(p node.PeerInfo) string {
 }
 
 // peerJSON is a peer in JSON output; the keys stay.
-func peerJSON(p node.PeerInfo) map[string]any {
+func (c *caller) peerJSON(p node.PeerInfo) map[string]any {
 	addrs := []any{}
-	for _, a := range addresses(p) {
+	for _, a := range c.addresses(p) {
 		addrs = append(addrs, a)
 	}
 	key := ""

@@ -20,6 +20,7 @@ of it. With --output json it prints one object per line.`,
 		Args: between(1, 1),
 	}
 	flags := addFlags(cmd, callOptions)
+	cmd.ValidArgsFunction = m.completer(flags, false, false)
 	p := pings{Main: m}
 	cmd.Flags().IntVar(&p.count, "count", 1, "ping `N` times")
 	cmd.Flags().DurationVar(&p.interval, "interval", time.Second, "wait `TIME` between two pings")

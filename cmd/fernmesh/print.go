@@ -59,14 +59,18 @@ func milliseconds(d time.Duration) string { return fmt.Sprintf("%.2f ms", inMill
 // inMilliseconds is how JSON output shows durations, to the microsecond.
 func inMilliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
-// pathText shows the way that an answer took: "lan 192.168.1.5:4000".
+// pathText shows the way that an answer took: "lan 192.168.1.5:4000", or
+// "relay relay.example:3376".
 func pathText(p node.PathInfo) string {
-	return strings.TrimSpace(p.Kind + " " + p.Addr)
+	return strings.TrimSpace(p.Kind + " " + pathAddr(p))
 }
+
+// pathAddr is a path's address without its kind, which that of a relay begins with.
+func pathAddr(p node.PathInfo) string { return strings.TrimPrefix(p.Addr, p.Kind+" ") }
 
 // pathJSON is a path in JSON output; the keys stay.
 func pathJSON(p node.PathInfo) map[string]any {
-	return map[string]any{"kind": p.Kind, "addr": p.Addr}
+	return map[string]any{"kind": p.Kind, "addr": pathAddr(p)}
 }
 
 // errorJSON is a call's error in JSON output; the keys stay.

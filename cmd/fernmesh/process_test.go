@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"errors"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -172,4 +173,22 @@ func TestInterruptedCall(t *testing.T) {
 		t.Errorf("it said %q", stderr.String())
 	}
 	waitUntil(t, "the command has stopped", running("1"))
+}
+
+// A shell waits for about a second, whatever the network is like.
+func TestCompletionIsQuick(t *testing.T) {
+	p := newPlace(t)
+	hole, err := net.Listen("tcp", "127.0.0.1:0") // takes connections and is silent
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer hole.Close()
+	for _, words := range [][]string{{"call", ""}, {"call", "kitchen", ""}} {
+		args := append([]string{"__complete", "call", "--relay", hole.Addr().String(), "--peer", hole.Addr().String()}, words[1:]...)
+		start := time.Now()
+		out, err := p.command(args...).Output()
+		if took := time.Since(start); err != nil || string(out) != ":4\n" || took > 4*time.Second { // 1.5 s on a quiet machine
+			t.Errorf("%q: %q, %v, after %v", args, out, err, took)
+		}
+	}
 }

@@ -38,9 +38,9 @@ func (m *Main) rootCommand() *cobra.Command {
 	root.SetUsageTemplate(strings.Replace(root.UsageTemplate(), "{{if .Runnable}}", "{{if and .Runnable .HasParent}}", 1))
 	root.SetHelpCommand(helpCommand())
 	root.AddCommand(
-		m.keygenCommand(), m.serveCommand(), m.callCommand(), m.peersCommand(), m.treeCommand(),
-		m.describeCommand(), m.pingCommand(), m.demoCommand(), m.versionCommand(), m.completionCommand(),
-		configTopic(), outputTopic(), exitCodesTopic(),
+		m.initCommand(), m.inviteCommand(), m.joinCommand(), m.keygenCommand(), m.serveCommand(), m.callCommand(), m.peersCommand(), m.treeCommand(),
+		m.describeCommand(), m.pingCommand(), m.relayRoomCommand(), m.demoCommand(), m.demoRelayCommand(), m.versionCommand(), m.completionCommand(),
+		configTopic(), programsTopic(), outputTopic(), exitCodesTopic(),
 	)
 	return root
 }

@@ -23,8 +23,10 @@ const drainTime = 10 * time.Second
 
 const serveLong = `Serve runs a node until it is interrupted. It answers the built-in commands
 (__echo__, __list_commands__, …) and some to try: time.now, host.info, math.add,
-text.upper, text.reverse, sleep.for, fail.with, and notes.set, notes.get,
-notes.list, notes.remove, which keep short texts in memory.
+text.upper, text.reverse, sleep.for, count.slowly, count.runs, fail.with, and
+notes.set, notes.get, notes.list, notes.remove, which keep short texts in
+memory. The config file may add commands that run programs ("fernmesh help
+programs").
 
 When the node is ready, serve prints one line with its name, its address, and
 how to call it.`
@@ -76,6 +78,9 @@ func (m *Main) serve(ctx context.Context, s *settings, flags []*recorder) error 
 	if err := addServeCommands(n.Commands()); err != nil {
 		return faultf(exitFailure, "this is a fault of the program; please report it", "cannot register the commands: %v", err)
 	}
+	if err := addPrograms(n.Commands(), s.programs); err != nil {
+		return err
+	}
 	if err := n.Start(ctx); err != nil {
 		if ctx.Err() != nil {
 			return nil // told to stop before it was ready
@@ -105,16 +110,20 @@ func machineName() string {
 // printReady prints the one line that says that the node takes calls. Nobody
 // may be reading: a node goes on serving.
 func (m *Main) printReady(n *node.Node, s *settings, flags []*recorder) {
-	call := callLine(n, s, flags)
+	call, address, where := callLine(n, s, flags), "", "through relays alone"
+	if n.Addr().IsValid() {
+		address = n.Addr().String()
+		where = "at " + address
+	}
 	if s.json {
 		_ = m.printJSON(map[string]any{
-			"name": n.Name(), "network": n.Network(), "address": n.Addr().String(), "port": int64(n.Addr().Port()),
+			"name": n.Name(), "network": n.Network(), "address": address, "port": int64(n.Addr().Port()),
 			"key": n.Identity().String(), "instance": n.Instance().String(), "call": call,
 		})
 		return
 	}
-	_, _ = fmt.Fprintf(m.out, "%s is ready on network %s at %s; call it: %s\n",
-		escapeLine(n.Name()), escapeLine(n.Network()), n.Addr(), escapeLine(call))
+	_, _ = fmt.Fprintf(m.out, "%s is ready on network %s %s; call it: %s\n",
+		escapeLine(n.Name()), escapeLine(n.Network()), where, escapeLine(call))
 }
 
 // callLine is a command line that calls the node from this machine, with the
@@ -123,14 +132,17 @@ func callLine(n *node.Node, s *settings, flags []*recorder) string {
 	words := []string{"fernmesh", "call"}
 	for _, r := range flags {
 		switch r.option {
-		case optionConfig, optionNetwork, optionKeyFile, optionAdvertPort, optionInterface:
+		case optionConfig, optionNetwork, optionKeyFile, optionAdvertPort, optionInterface, optionRelay:
 			for _, v := range r.values {
 				words = append(words, "--"+r.option.flag, shellWord(v))
 			}
 		}
 	}
 	if s.noLAN {
-		words = append(words, "--no-lan", "--peer", localAddress(n.Addr()))
+		words = append(words, "--no-lan")
+		if n.Addr().IsValid() {
+			words = append(words, "--peer", localAddress(n.Addr()))
+		}
 	}
 	return strings.Join(append(words, shellWord(n.Name()), "time.now"), " ")
 }

@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/fernmesh/fernmesh/commands"
@@ -16,6 +17,7 @@ import (
 func addServeCommands(t *commands.Tree) error {
 	started := time.Now()
 	n := newNotes()
+	var runs runCounter
 	return errors.Join(
 		commands.Func(t, "time.now", timeNow, commands.Doc("Returns the time of this machine, in UTC or in the zone given."), commands.Idempotent()),
 		commands.Func(t, "host.info", func(context.Context, struct{}) (hostInfo, error) { return describeHost(started), nil },
@@ -26,6 +28,8 @@ func addServeCommands(t *commands.Tree) error {
 		commands.Func(t, "text.reverse", func(_ context.Context, in textInput) (string, error) { return reverse(in.Text), nil },
 			commands.Doc("Returns the text backwards."), commands.Idempotent()),
 		commands.Func(t, "sleep.for", sleepFor, commands.Doc("Waits, and stops waiting when the caller gives up."), commands.Idempotent()),
+		commands.Func(t, "count.slowly", runs.slowly, commands.Doc("Counts this run, waits, and returns its number: to see that a call runs once.")),
+		commands.Func(t, "count.runs", runs.count, commands.Doc("Returns how often count.slowly ran."), commands.Idempotent()),
 		commands.Func(t, "fail.with", failWith, commands.Doc("Fails, with a code if one is given: to see what a failure looks like.")),
 		commands.Func(t, "notes.set", n.set, commands.Doc("Keeps a text under a name, in memory."), commands.Idempotent()),
 		commands.Func(t, "notes.get", n.get, commands.Doc("Returns the text kept under a name."), commands.Idempotent()),
@@ -100,6 +104,17 @@ func sleepFor(ctx context.Context, in sleepInput) (string, error) {
 	}
 	return "slept " + time.Since(start).Round(time.Millisecond).String(), nil
 }
+
+// runCounter counts runs of a command.
+type runCounter struct{ runs atomic.Int64 }
+
+func (r *runCounter) slowly(ctx context.Context, in sleepInput) (int64, error) {
+	number := r.runs.Add(1)
+	_, err := sleepFor(ctx, in)
+	return number, err
+}
+
+func (r *runCounter) count(context.Context, struct{}) (int64, error) { return r.runs.Load(), nil }
 
 type failInput struct {
 	Message string `json:"message" jsonschema:"what the failure says"`

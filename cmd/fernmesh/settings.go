@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -17,6 +18,8 @@ type settings struct {
 	name       string
 	keyFile    string
 	peers      []string
+	relays     []string
+	maxRelays  int // 0 = the library's choice
 	noLAN      bool
 	advertPort int
 	interfaces []string
@@ -24,6 +27,7 @@ type settings struct {
 	stateDir   string
 	timeout    time.Duration
 	json       bool
+	programs   []*program // commands of the config file; only "serve" offers them
 
 	key     string            // FERNMESH_KEY: a key itself; only ever from the environment
 	origins map[string]string // option name -> where its value came from, for messages
@@ -104,6 +108,16 @@ var (
 		usage: "accept calls on `ADDRESS:PORT` (default :0, a free port on all addresses)",
 		set:   text(func(s *settings, v string) { s.listen = v }),
 	}
+	optionRelay = &option{
+		flag: "relay", env: "FERNMESH_RELAYS", key: "relays", kind: kindList,
+		usage: "`ADDRESS` of a relay, as it prints it; for nodes of other networks; repeat it or use commas",
+		set:   setRelays,
+	}
+	optionMaxRelays = &option{
+		flag: "max-relays", env: "FERNMESH_MAX_RELAYS", key: "max_relays", kind: kindNumber,
+		usage: "stay connected to at most `N` relays, those heard of from other nodes included",
+		set:   setMaxRelays,
+	}
 	optionStateDir = &option{
 		flag: "state-dir", env: "FERNMESH_STATE_DIR", key: "state_dir",
 		usage: "keep this node's identity under `DIR` (default: the user's state directory)",
@@ -123,20 +137,20 @@ var (
 
 // allOptions are those that the config file and the environment may set.
 var allOptions = []*option{
-	optionConfig, optionNetwork, optionName, optionKeyFile, optionPeer, optionNoLAN, optionAdvertPort,
-	optionInterface, optionListen, optionStateDir, optionTimeout, optionOutput,
+	optionConfig, optionNetwork, optionName, optionKeyFile, optionPeer, optionRelay, optionMaxRelays, optionNoLAN,
+	optionAdvertPort, optionInterface, optionListen, optionStateDir, optionTimeout, optionOutput,
 }
 
 // serveOptions and callOptions are those with a flag at "serve" and at the
 // commands that call.
 var (
 	serveOptions = []*option{
-		optionConfig, optionNetwork, optionName, optionKeyFile, optionPeer, optionNoLAN, optionAdvertPort,
-		optionInterface, optionListen, optionStateDir, optionOutput,
+		optionConfig, optionNetwork, optionName, optionKeyFile, optionPeer, optionRelay, optionMaxRelays, optionNoLAN,
+		optionAdvertPort, optionInterface, optionListen, optionStateDir, optionOutput,
 	}
 	callOptions = []*option{
-		optionConfig, optionNetwork, optionKeyFile, optionPeer, optionNoLAN, optionAdvertPort,
-		optionInterface, optionStateDir, optionTimeout, optionOutput,
+		optionConfig, optionNetwork, optionKeyFile, optionPeer, optionRelay, optionMaxRelays, optionNoLAN,
+		optionAdvertPort, optionInterface, optionStateDir, optionTimeout, optionOutput,
 	}
 )
 
@@ -153,18 +167,29 @@ func text(store func(*settings, string)) func(*settings, []string) error {
 
 func list(store func(*settings, []string)) func(*settings, []string) error {
 	return func(s *settings, values []string) error {
-		var out []string
-		for _, v := range values {
-			for part := range strings.SplitSeq(v, ",") {
-				if part = strings.TrimSpace(part); part == "" {
-					return errors.New("must not have an empty element")
-				}
+		all, err := elements(values)
+		if err == nil {
+			store(s, all)
+		}
+		return err
+	}
+}
+
+// elements splits values at commas. A text that is there again counts once: the
+// shell completion of cobra, for one, reads each flag twice.
+func elements(values []string) ([]string, error) {
+	var out []string
+	for _, v := range values {
+		for part := range strings.SplitSeq(v, ",") {
+			if part = strings.TrimSpace(part); part == "" {
+				return nil, errors.New("must not have an empty element")
+			}
+			if !slices.Contains(out, part) {
 				out = append(out, part)
 			}
 		}
-		store(s, out)
-		return nil
 	}
+	return out, nil
 }
 
 func setKeyFile(s *settings, values []string) error {

@@ -17,6 +17,7 @@ TARGET is written as for "fernmesh call".`,
 		Args: between(1, 1),
 	}
 	flags := addFlags(cmd, callOptions)
+	cmd.ValidArgsFunction = m.completer(flags, true, false)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		t, err := parseTarget(args[0])
 		if err != nil {
