@@ -14,20 +14,30 @@ var long = flag.Bool("fernmesh.long", false, "run the longer programmes too")
 
 // TestCutAtEveryMessageBoundary breaks the connection at the first, second,
 // third … piece that goes over it, either way, while a call is under way: each
-// call still ends once.
+// call still ends once. Over a relay it is the connections to the relay.
 func TestCutAtEveryMessageBoundary(t *testing.T) {
 	for _, how := range []string{"reset", "silent"} {
-		t.Run(how, func(t *testing.T) {
-			for k := int64(1); k <= 12; k++ {
-				inMesh(t, func(t *testing.T, m *mesh) { cutAt(t, m, k, how == "silent") })
-			}
-		})
+		for _, where := range []string{"LAN", "relay"} {
+			t.Run(how+" on the "+where, func(t *testing.T) {
+				for k := int64(1); k <= 16; k++ {
+					inMesh(t, func(t *testing.T, m *mesh) { cutAt(t, m, k, how == "silent", where == "relay") })
+				}
+			})
+		}
 	}
 }
 
-func cutAt(t *testing.T, m *mesh, k int64, silent bool) {
+func cutAt(t *testing.T, m *mesh, k int64, silent, far bool) {
 	ha, hb := m.host("a"), m.host("b")
-	a, b := m.startOn(ha, "a"), m.startOn(hb, "b")
+	set, other := func(*Config) {}, hb
+	if far {
+		r := m.relay("relay", m.lan)
+		set, other = func(c *Config) { c.NoLAN, c.Relays = true, []string{r.address()} }, r.host
+	}
+	a, b := m.startOn(ha, "a", set), m.startOn(hb, "b", set)
+	if err := a.WaitFor(t.Context(), "b"); err != nil {
+		t.Fatal(err)
+	}
 	ran := ledgerOf(t, b)
 	var pieces atomic.Int64
 	cut := make(chan struct{})
@@ -47,14 +57,14 @@ func cutAt(t *testing.T, m *mesh, k int64, silent bool) {
 		select {
 		case <-cut:
 			if !silent {
-				m.world.Reset(ha, hb)
+				m.world.Reset(ha, other)
+				m.world.Reset(hb, other)
 			}
-		case <-t.Context().Done():
 		case <-time.After(time.Hour):
 		}
 	}()
 	for id := range int64(4) {
-		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		reply, err := a.Call(ctx, "b", "note", Args(id))
 		cancel()
 		var got int64
