@@ -28,7 +28,7 @@ func startOps(ctx context.Context, address string, server *relayserver.Server) (
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		if !server.Healthy() {
 			w.WriteHeader(http.StatusServiceUnavailable)
-			_, _ = io.WriteString(w, "draining\n")
+			_, _ = io.WriteString(w, "not serving\n")
 			return
 		}
 		_, _ = io.WriteString(w, "ok\n")
