@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -38,6 +39,25 @@ func TestConfigFileOfTheHelpTopicIsUnderstood(t *testing.T) {
 	}
 	if got := strings.Count(strings.Join(lines, ""), " = "); got != len(configKeys()) {
 		t.Errorf("the topic shows %d keys of %d", got, len(configKeys()))
+	}
+}
+
+func TestProgramOfTheHelpTopicIsUnderstood(t *testing.T) {
+	_, example, _ := strings.Cut(programsText, "\n\n")
+	example, _, _ = strings.Cut(example, "\n\n")
+	c, err := parseConfig([]byte(example))
+	if err != nil || len(c.programs) != 1 {
+		t.Fatalf("%v, %v", c, err)
+	}
+	got := c.programs[0]
+	if len(got.places) != len(programKeys) {
+		t.Errorf("the topic shows %d keys of %d", len(got.places), len(programKeys))
+	}
+	// All values shown, but for these, are the defaults.
+	want := newProgram("backup.run", got.at)
+	want.template, want.about, want.dir, want.env, want.places = got.template, got.about, ".", got.env, got.places
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v\nwant %+v", got, want)
 	}
 }
 
@@ -84,6 +104,11 @@ func TestR40_HostileConfigIsCheap(t *testing.T) {
 		"one long line": "name = \"" + fill("x"),
 		"long list":     "peers = [" + fill("'',"),
 		"NUL":           fill("\x00"),
+		"many commands": fill("[commands.a]\nrun=['a']\n"),
+		"far commands":  upTo(maxConfigFile-maxConfigLines, "#\n") + manyCommands(),
+		"long command":  "[commands." + fill("a."),
+		"placeholders":  "[commands.a]\nrun = ['p','" + fill("{a}") + "']",
+		"long run":      "[commands.a]\nrun = [" + fill("'',") + "]",
 		"escapes":       "name = \"" + fill(`\u001b`) + "\"\nx",
 		"comments":      upTo(maxConfigFile-100, "#\n") + "\n?",
 		"too long":      upTo(maxConfigFile, "a.") + "a = 1",
@@ -108,6 +133,15 @@ func TestR40_HostileConfigIsCheap(t *testing.T) {
 	}
 }
 
+// manyCommands is as many sections as a file may have, each with all keys.
+func manyCommands() string {
+	var b strings.Builder
+	for i := range maxPrograms {
+		fmt.Fprintf(&b, "[commands.c%d]\nrun=['p','{x}']\nabout='x'\nstdin=true\noutput='json'\ntimeout='1s'\nmax_output=1\nat_once=1\ndir='x'\nenv=['A']\nidempotent=true\n", i)
+	}
+	return b.String()
+}
+
 func TestR40_ByteOrderMark(t *testing.T) {
 	_, err := parseConfig([]byte("\ufeffnetwork = 'x'\n"))
 	var e *configError
@@ -119,6 +153,8 @@ func TestR40_ByteOrderMark(t *testing.T) {
 func FuzzParseConfig(f *testing.F) {
 	for _, s := range []string{
 		configText, "network = 'x'\n", "peers = ['a', \"b\"] # c\n", "no_lan = tru", "[x]\n", "a.b = 1", "advert_port = 0x_1",
+		programsText, "[commands.a]\nrun = ['p', '{x}', '--y={z}', '{{}}']\nstdin = true\n", "[commands.'a.b']\nrun=['sh','-c','{x}']", "[[commands.a]]",
+		"relays = ['a#00']\nmax_relays = 1", "[commands.a]\nenv=['A=b']\nmax_output=1\nat_once=2\ntimeout='1s'\nrun=['p']",
 		"\ufeff", "key = 'x'", "name = '''\nx'''", "name = 1979-05-27T07:32:00Z", "peers = [\n# c\n'a',\n]", "'' = 1", "[[a]]",
 	} {
 		f.Add([]byte(s))
@@ -132,6 +168,7 @@ func FuzzParseConfig(f *testing.F) {
 		if err == nil && len(c.entries) > len(configKeys()) {
 			t.Fatalf("%d entries", len(c.entries))
 		}
+		checkFuzzedPrograms(t, c.programs)
 		for _, entry := range c.entries {
 			s := defaultSettings()
 			if err := entry.option.set(&s, entry.values); err == nil && entry.option == optionAdvertPort && s.advertPort == 0 {
@@ -139,4 +176,23 @@ func FuzzParseConfig(f *testing.F) {
 			}
 		}
 	})
+}
+
+// checkFuzzedPrograms checks that a template's shape does not depend on what
+// fills it, and that everything is within its bounds.
+func checkFuzzedPrograms(t *testing.T, programs []*program) {
+	t.Helper()
+	for _, p := range programs {
+		values := map[string]value{}
+		for _, name := range p.template.names() {
+			values[name] = value{text: "{x} ; \" ' `y` $z"}
+		}
+		argv, err := p.template.fill(values)
+		if err != nil || len(argv) != len(p.template) || argv[0] != p.template[0].String() {
+			t.Fatalf("%q filled gives %q, %v", p.template, argv, err)
+		}
+		if p.timeout <= 0 || p.timeout > maxProgramTime || p.maxOutput < 1 || p.maxOutput > maxOutput || p.atOnce < 1 || p.atOnce > maxAtOnce {
+			t.Fatalf("out of bounds: %+v", p)
+		}
+	}
 }

@@ -1,9 +1,10 @@
 // Fernmesh calls the commands of an encrypted peer-to-peer RPC mesh from the
-// command line, and serves a node with a few commands to try.
+// command line, and serves a node with commands to try and with those that run
+// programs of the machine.
 //
-//	fernmesh keygen --out home.key
-//	fernmesh serve --key-file home.key --name kitchen
-//	fernmesh call --key-file home.key kitchen time.now
+//	fernmesh init                      fernmesh join
+//	fernmesh serve                     fernmesh call kitchen time.now
+//	fernmesh invite
 //
 // # Start here
 //
@@ -14,7 +15,10 @@
 // What the subcommands share:
 //
 //   - settings.go: every setting with its flag, variable and key in the config
-//     file; config.go reads that file, key.go the network's keys
+//     file; config.go and configparse.go read that file, key.go the network's keys
+//   - setup.go and invite.go: what init and join write, and the line that invite
+//     prints
+//   - program.go, template.go and programrun.go: commands that run programs
 //   - arguments.go and jsonin.go: what a person types, made into values
 //   - jsonout.go, table.go and escape.go: values made safe to show
 //   - fault.go, exit.go and output.go: errors with a hint, exit codes, and the

@@ -54,7 +54,7 @@ func probe() {
 		if os.WriteFile(args[1]+".tmp", []byte(text), 0o600) != nil || os.Rename(args[1]+".tmp", args[1]) != nil {
 			os.Exit(9)
 		}
-		if len(args) == 2 {
+		if len(args) > 2 {
 			time.Sleep(time.Hour)
 		}
 	}

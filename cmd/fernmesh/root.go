@@ -8,7 +8,16 @@ import (
 )
 
 const rootLong = `Fernmesh calls the commands of nodes that share one network key, and serves
-such a node. Nodes find each other on the local network.
+such a node. Nodes find each other on the local network, and through relays
+("fernmesh-relay") from anywhere else.
+
+    fernmesh init --name kitchen       on the first machine
+    fernmesh serve
+    fernmesh invite                    prints a line for the others
+    fernmesh join                      on another machine, with that line
+    fernmesh call kitchen time.now
+
+Without config files:
 
     fernmesh keygen --out home.key
     fernmesh serve --key-file home.key --name kitchen

@@ -5,7 +5,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -179,14 +178,16 @@ func list(store func(*settings, []string)) func(*settings, []string) error {
 // shell completion of cobra, for one, reads each flag twice.
 func elements(values []string) ([]string, error) {
 	var out []string
+	seen := map[string]bool{}
 	for _, v := range values {
 		for part := range strings.SplitSeq(v, ",") {
 			if part = strings.TrimSpace(part); part == "" {
 				return nil, errors.New("must not have an empty element")
 			}
-			if !slices.Contains(out, part) {
+			if !seen[part] {
 				out = append(out, part)
 			}
+			seen[part] = true
 		}
 	}
 	return out, nil
