@@ -47,6 +47,8 @@ func TestS4_2_S4_3_BadConfigurationsAreRefused(t *testing.T) {
 		{"listen", func(c *Config) { c.Listen = "here" }, "Listen", "here"},
 		{"peer without port", func(c *Config) { c.Peers = []string{"attic"} }, "Peers", "attic"},
 		{"peer with a bad port", func(c *Config) { c.Peers = []string{"attic:0"} }, "Peers", "attic:0"},
+		{"relay address", func(c *Config) { c.Relays = []string{"ftp://x"} }, "Relays", "ftp"},
+		{"fewer relays than given", func(c *Config) { c.Relays, c.MaxRelays = []string{"a:1", "b:1"}, 1 }, "MaxRelays", "2 relays"},
 		{"interface rule", func(c *Config) { c.Interfaces = []string{"!"} }, "Interfaces", ""},
 	} {
 		cfg := good()

@@ -22,6 +22,13 @@
 // section 9). An observer claims no name, offers nothing and is in no roster:
 // command-line callers are observers.
 //
+// # Which path a call takes
+//
+// The LAN comes first. With [Config.Relays] a node also joins its network's
+// room at each of those relays, which hold no key and read nothing; a call goes
+// through one when the LAN has no way, or falls silent in the middle of it. The
+// call keeps its id over all paths, so that the callee runs it once.
+//
 // # What every error says
 //
 // Errors of calls are [*commands.Error] values: a code, whether the command

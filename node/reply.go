@@ -8,9 +8,10 @@ import (
 
 // PathInfo describes one way to a peer.
 type PathInfo struct {
-	// Kind is "lan", or "self" for a node that called itself.
+	// Kind is "lan", "relay", or "self" for a node that called itself.
 	Kind string
-	// Addr is the peer's address on that path, "192.168.1.5:4000".
+	// Addr is the peer's address on that path, "192.168.1.5:4000", or the
+	// relay's, "relay relay.example.org:3376".
 	Addr string
 	// RTT is the last measured round-trip time; 0 means not measured yet.
 	RTT time.Duration
