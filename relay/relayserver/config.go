@@ -36,9 +36,9 @@ type Config struct {
 // IPv6 /64 as one address, and exempt loopback.
 type Limits struct {
 	Connections      int // in all; default 16,384
-	ConnectionsPerIP int // default 256
+	ConnectionsPerIP int // default 1,024
 	HalfOpen         int // connections that have not joined; beyond it the oldest is closed; default 4,096
-	HalfOpenPerIP    int // default 64
+	HalfOpenPerIP    int // default 256
 	JoinsPerIP       int // attempts per second, with a burst of as many; default 200
 	Rooms            int // default 16,384
 	RoomMembers      int // default 1,024
@@ -65,9 +65,9 @@ func orDefault[T int | time.Duration](field *T, value T) {
 
 func (l *Limits) setDefaults() {
 	orDefault(&l.Connections, 16384)
-	orDefault(&l.ConnectionsPerIP, 256)
+	orDefault(&l.ConnectionsPerIP, 1024)
 	orDefault(&l.HalfOpen, 4096)
-	orDefault(&l.HalfOpenPerIP, 64)
+	orDefault(&l.HalfOpenPerIP, 256)
 	orDefault(&l.JoinsPerIP, 200)
 	orDefault(&l.Rooms, 16384)
 	orDefault(&l.RoomMembers, 1024)
