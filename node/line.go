@@ -28,12 +28,18 @@ type line struct {
 
 	mu       sync.Mutex
 	client   *relay.Client // nil while not joined
-	seats    map[relay.Addr]crypto.InstanceID
+	seats    map[relay.Addr]sitting
 	since    time.Time // of the client
 	failure  error     // why the last attempt failed
 	comeBack time.Duration
 	counter  uint64 // of presence tokens
 	settled  bool
+}
+
+// sitting is who sits at an address, and the counter of its latest presence.
+type sitting struct {
+	instance crypto.InstanceID
+	counter  uint64
 }
 
 // keep connects, serves and reconnects until the context ends. Waits grow from
@@ -112,7 +118,7 @@ func (l *line) settle(err error) {
 
 func (l *line) joined(c *relay.Client) {
 	l.mu.Lock()
-	l.client, l.since, l.seats = c, time.Now(), map[relay.Addr]crypto.InstanceID{}
+	l.client, l.since, l.seats = c, time.Now(), map[relay.Addr]sitting{}
 	l.mu.Unlock()
 	l.node.events.emit(RelayUp, "", l.address.String())
 	l.announce()
@@ -124,8 +130,8 @@ func (l *line) left(err error) {
 	seats := l.seats
 	l.client, l.seats, l.failure = nil, nil, err
 	l.mu.Unlock()
-	for addr, id := range seats {
-		l.node.roster.unseated(id, l, addr)
+	for addr, who := range seats {
+		l.node.roster.unseated(who.instance, l, addr)
 	}
 }
 
@@ -172,16 +178,17 @@ func (l *line) Up(relay.Addr) {}
 // Down is told of a member that left. Its sessions have ended.
 func (l *line) Down(addr relay.Addr) {
 	l.mu.Lock()
-	id, seated := l.seats[addr]
+	who, seated := l.seats[addr]
 	delete(l.seats, addr)
 	l.mu.Unlock()
 	if seated {
-		l.node.roster.unseated(id, l, addr)
+		l.node.roster.unseated(who.instance, l, addr)
 	}
 }
 
 // Casted is told of a member's presence. What does not open under this room's
-// key, or names another address, is a lie of the relay and is passed over.
+// key, names another address, or is older than what was known, is a lie of the
+// relay and is passed over.
 func (l *line) Casted(addr relay.Addr, token []byte) {
 	client := l.live() // Run, which calls this, comes after joined
 	p, err := presence.Open(l.schedule.PresenceKey(client.RelayID()), token, presence.Address(addr))
@@ -194,15 +201,20 @@ func (l *line) Casted(addr relay.Addr, token []byte) {
 	}
 	l.mu.Lock()
 	before, known := l.seats[addr]
+	if known && before.instance == p.Instance && p.Counter < before.counter {
+		l.mu.Unlock()
+		l.node.count.PresenceRefused.Add(1)
+		return
+	}
 	if len(l.seats) >= l.node.cfg.Limits.Roster && !known {
 		l.mu.Unlock()
 		l.node.count.RosterFull.Add(1)
 		return
 	}
-	l.seats[addr] = p.Instance
+	l.seats[addr] = sitting{p.Instance, p.Counter}
 	l.mu.Unlock()
-	if known && before != p.Instance {
-		l.node.roster.unseated(before, l, addr)
+	if known && before.instance != p.Instance {
+		l.node.roster.unseated(before.instance, l, addr)
 	}
 	l.node.roster.seated(p, l, addr)
 	l.node.learn(p.Relays)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/fernmesh/fernmesh/crypto"
 	"github.com/fernmesh/fernmesh/meshtest"
+	"github.com/fernmesh/fernmesh/node/internal/presence"
 	"github.com/fernmesh/fernmesh/relay"
 	"github.com/fernmesh/fernmesh/relay/relayserver"
 )
@@ -300,6 +301,29 @@ func TestR20_ARingOfTwoKeysJoinsBothRooms(t *testing.T) {
 		wantOK(t, both, "stale")
 		if peers := stale.Peers(); len(peers) != 1 {
 			t.Errorf("stale sees %v; a node of the new key alone is in another room", peers)
+		}
+	})
+}
+
+func TestR15_AnOldPresencePlayedAgainIsRefused(t *testing.T) {
+	inMesh(t, func(t *testing.T, m *mesh) {
+		r := m.relay("relay", m.lan)
+		far := func(c *Config) { c.NoLAN, c.Relays = true, []string{r.address()} }
+		a, b := m.start("a", far), m.start("b", far)
+		if err := a.WaitFor(t.Context(), "b"); err != nil {
+			t.Fatal(err)
+		}
+		l := a.allLines()[0]
+		for addr := range l.seats {
+			old := presence.Presence{Instance: b.Instance(), Counter: 0, Name: "old", Address: presence.Address(addr)}
+			token, err := old.Seal(l.schedule.PresenceKey(l.live().RelayID()), time.Now())
+			if err != nil {
+				t.Fatal(err)
+			}
+			l.Casted(addr, token)
+		}
+		if peers := a.Peers(); len(peers) != 1 || peers[0].Name != "b" || a.Stats().PresenceRefused != 1 {
+			t.Errorf("%+v, %d refused; the old name came back", peers, a.Stats().PresenceRefused)
 		}
 	})
 }
