@@ -117,7 +117,7 @@ func parseInvitePayload(b []byte) (in invite, err error) {
 	case r.short || err != nil || count > maxNamedRelays:
 		return invite{}, errInviteForm
 	case key.Weak() != nil:
-		return invite{}, fmt.Errorf("its key is not usable: %w", key.Weak())
+		return invite{}, errors.New("its key is published or trivial, and protects nothing")
 	case wire.CheckName("network", network) != nil:
 		return invite{}, errInviteForm
 	}

@@ -46,7 +46,7 @@ func TestScripts(t *testing.T) {
 		Dir:                 "testdata",
 		RequireExplicitExec: true,
 		Setup:               scriptSetup,
-		Deadline:            time.Now().Add(2 * time.Minute),
+		Deadline:            time.Now().Add(5 * time.Minute),
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": scriptExits,
 			"plain": scriptPlain,
@@ -70,6 +70,7 @@ func scriptSetup(env *testscript.Env) error {
 		return err
 	}
 	env.Values[nodesKey{}] = map[string]*nodeProcess{}
+	env.Setenv("GORACE", "atexit_sleep_ms=10") // under -race each process would sleep a second at its end
 	home := filepath.Join(env.WorkDir, "home")
 	env.Setenv("HOME", home)
 	env.Setenv("XDG_CONFIG_HOME", filepath.Join(home, "config"))

@@ -4,9 +4,10 @@ import "net/netip"
 
 // NATBox makes a host between two bridges, as a home router is one: hosts
 // inside that RouteVia it reach the hosts outside under the box's own address
-// (masquerade), and nobody outside can begin anything with those inside. It is
-// for IPv4.
-func (l *Lab) NATBox(name string, inside, outside *Bridge) *Host {
+// (masquerade), and nobody outside can begin anything with those inside. Flags
+// are those of nft's masquerade; "random" gives each connection another port. It
+// is for IPv4.
+func (l *Lab) NATBox(name string, inside, outside *Bridge, flags ...string) *Host {
 	l.t.Helper()
 	h := l.Host(name, inside, outside)
 	out := h.plug(outside).device
@@ -14,7 +15,7 @@ func (l *Lab) NATBox(name string, inside, outside *Bridge) *Host {
 	l.must(h.nft("add", "chain", "inet", "fm", "strangers", "{ type filter hook forward priority 0; }")...)
 	l.must(h.nft("add", "rule", "inet", "fm", "strangers", "iifname", out, "ct", "state", "new", "drop")...)
 	l.must(h.nft("add", "chain", "inet", "fm", "rewrite", "{ type nat hook postrouting priority 100; }")...)
-	l.must(h.nft("add", "rule", "inet", "fm", "rewrite", "oifname", out, "masquerade")...)
+	l.must(h.nft(append([]string{"add", "rule", "inet", "fm", "rewrite", "oifname", out, "masquerade"}, flags...)...)...)
 	return h
 }
 

@@ -54,6 +54,7 @@ type site struct {
 	network string
 	key     string   // the file of the network's key
 	env     []string // of nodes, besides what all have
+	config  string   // what the config file of nodes says
 	relays  []string // addresses to give to nodes
 }
 
@@ -62,17 +63,18 @@ func newSite(t *testing.T, network string) *site {
 	lab := netlab.New(t)
 	s := &site{t: t, lab: lab, network: network, outside: lab.Bridge("198.51.100.0/24"), key: filepath.Join(t.TempDir(), "key")}
 	s.home, s.boxes[0] = s.lan("home", "10.1.0.0/24")
-	s.office, s.boxes[1] = s.lan("office", "10.2.0.0/24")
+	s.office, s.boxes[1] = s.lan("office", "10.2.0.0/24", "random")
 	if out, err := exec.Command(filepath.Join(programs, "fernmesh"), "keygen", "--out", s.key).CombinedOutput(); err != nil {
 		t.Fatalf("keygen: %v\n%s", err, out)
 	}
 	return s
 }
 
-func (s *site) lan(name, prefix string) (host, box *netlab.Host) {
+// lan makes a host on a LAN, behind a NAT box.
+func (s *site) lan(name, prefix string, flags ...string) (host, box *netlab.Host) {
 	s.t.Helper()
 	lan := s.lab.Bridge(prefix)
-	box = s.lab.NATBox(name+"-box", lan, s.outside)
+	box = s.lab.NATBox(name+"-box", lan, s.outside, flags...)
 	host = s.lab.Host(name, lan)
 	host.RouteVia(box)
 	return host, box
@@ -115,7 +117,7 @@ func (s *site) nodeEnv() []string {
 	s.t.Helper()
 	dir := s.t.TempDir()
 	config := filepath.Join(dir, "config.toml")
-	if err := os.WriteFile(config, nil, 0o600); err != nil {
+	if err := os.WriteFile(config, []byte(s.config), 0o600); err != nil {
 		s.t.Fatal(err)
 	}
 	return append([]string{

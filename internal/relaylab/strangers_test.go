@@ -15,6 +15,7 @@ import (
 // network's key and with what they overheard at the port of a real relay. Each
 // is refused, and members notice nothing.
 func TestR22_StrangersAtTheRelayPort(t *testing.T) {
+	t.Parallel() // it waits most of its time
 	s := newSite(t, "lab")
 	r := s.relay("relay", "--public-host", "198.51.100.3")
 	if s.relays[0] != r.address() || !strings.HasPrefix(r.address(), r.authority()) {

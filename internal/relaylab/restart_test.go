@@ -18,6 +18,7 @@ const rejoinWithin = 5 * time.Second
 // the call ends within its time, and once the relay is back, under the same
 // identity, so are the nodes.
 func TestR2_RelayKilledAndRestarted(t *testing.T) {
+	t.Parallel() // it waits most of its time
 	s := newSite(t, "lab")
 	r := s.relay("relay")
 	before := r.address()
@@ -54,6 +55,7 @@ func TestR2_RelayKilledAndRestarted(t *testing.T) {
 // TestR2_OneOfTwoRelaysKilled kills each of two relays in the middle of a call.
 // One of them carries it; it ends through the other one, having run once.
 func TestR2_OneOfTwoRelaysKilled(t *testing.T) {
+	t.Parallel() // it waits most of its time
 	s := newSite(t, "lab")
 	relays := []*relay{s.relay("relay-a"), s.relay("relay-b")}
 	s.serve(s.office, "desk")

@@ -41,6 +41,12 @@ func TestR7_TwoLANsBehindNATBoxesAndARelayOutside(t *testing.T) {
 				t.Errorf("ping says %q, want the path over the relay; error: %v", pong, err)
 			}
 			t.Log(pong)
+			if s.env = nil; secure {
+				// Who does not trust the certificate does not speak to the relay.
+				if got, err := s.run(t.Context(), s.home, "call", "desk", "math.add", "a=40", "b=2", "--timeout", "1s"); err == nil {
+					t.Errorf("without the certificate's root a call gave %q", got)
+				}
+			}
 		})
 	}
 }
