@@ -25,6 +25,10 @@ import (
 
 // The scripts in testdata run the real program, in processes of its own.
 func TestMain(m *testing.M) {
+	// Under -race each process that a test starts would sleep a second at its end.
+	if err := os.Setenv("GORACE", "atexit_sleep_ms=10"); err != nil {
+		panic(err)
+	}
 	testscript.Main(leakChecked{m}, map[string]func(){"fernmesh-relay": main})
 }
 
@@ -49,7 +53,7 @@ func TestScripts(t *testing.T) {
 		Deadline:            time.Now().Add(5 * time.Minute),
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("HOME", env.WorkDir)
-			env.Setenv("GORACE", "atexit_sleep_ms=10") // under -race each process would sleep a second at its end
+			env.Setenv("GORACE", os.Getenv("GORACE"))
 			env.Setenv("XDG_STATE_HOME", filepath.Join(env.WorkDir, "state"))
 			return nil
 		},

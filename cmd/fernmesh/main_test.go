@@ -24,6 +24,10 @@ import (
 
 // The scripts in testdata run the real program, in processes of its own.
 func TestMain(m *testing.M) {
+	// Under -race each process that a test starts would sleep a second at its end.
+	if err := os.Setenv("GORACE", "atexit_sleep_ms=10"); err != nil {
+		panic(err)
+	}
 	testscript.Main(leakChecked{m}, map[string]func(){"fernmesh": main, "probe": probe})
 }
 
@@ -70,7 +74,7 @@ func scriptSetup(env *testscript.Env) error {
 		return err
 	}
 	env.Values[nodesKey{}] = map[string]*nodeProcess{}
-	env.Setenv("GORACE", "atexit_sleep_ms=10") // under -race each process would sleep a second at its end
+	env.Setenv("GORACE", os.Getenv("GORACE"))
 	home := filepath.Join(env.WorkDir, "home")
 	env.Setenv("HOME", home)
 	env.Setenv("XDG_CONFIG_HOME", filepath.Join(home, "config"))
