@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"encoding/pem"
+	"flag"
 	"math/big"
 	"net"
 	"net/netip"
@@ -15,6 +16,8 @@ import (
 	"testing"
 	"time"
 )
+
+var long = flag.Bool("fernmesh.long", false, "run the longer programmes too")
 
 // TestR7_TwoLANsBehindNATBoxesAndARelayOutside has nodes of two LANs, each
 // behind a box that lets nobody in, call each other through a relay (S4-26).
@@ -49,6 +52,20 @@ func TestR7_TwoLANsBehindNATBoxesAndARelayOutside(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestR7_ManyCallsThroughNATBoxes makes calls of which none may fail.
+func TestR7_ManyCallsThroughNATBoxes(t *testing.T) {
+	calls := 500
+	if *long {
+		calls = 10_000
+	} else {
+		t.Logf("%d calls by default; -args -fernmesh.long makes 10,000", calls)
+	}
+	s := newSite(t, "lab")
+	s.relay("relay")
+	s.serve(s.office, "desk")
+	s.callOften(s.caller("kitchen"), "desk", "abc", calls)
 }
 
 // certify makes a certificate for an address, that is its own root.

@@ -2,23 +2,17 @@ package relaylab_test
 
 import (
 	"bytes"
-	"context"
 	"encoding/hex"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
-	"github.com/fernmesh/fernmesh/crypto"
 	"github.com/fernmesh/fernmesh/meshtest/netlab"
-	"github.com/fernmesh/fernmesh/node"
 	protocol "github.com/fernmesh/fernmesh/relay"
-	"github.com/fernmesh/fernmesh/sockets"
 )
 
 // callsOfTheRun are those of acceptance S4-30.
@@ -42,7 +36,10 @@ func TestR23_S4_29_S4_30_TheRelayLearnsNothing(t *testing.T) {
 	s.want(c.result+" "+c.argument, s.home, "call", c.callee, c.command+".run", "word="+c.argument)
 	s.want(c.result+" "+c.argument, s.home, "call", c.neighbour, c.command+".run", "word="+c.argument)
 	all := append(c.canaries(), keyCanary(t, s.key))
-	c.callOften(t, s, func() { look(t, "the relay's memory amid calls", all, frozen(t, r.process)) })
+	n := s.caller(c.caller)
+	s.callOften(n, c.callee, c.argument, callsOfTheRun/2)
+	look(t, "the relay's memory amid calls", all, frozen(t, r.process))
+	s.callOften(n, c.callee, c.argument, callsOfTheRun/2)
 	look(t, "the relay's memory", all, frozen(t, r.process))
 	mustFind(t, "the relay's memory", frozen(t, r.process), pin(t, r))
 	look(t, "what the relay printed", all, []byte(r.out.String()+r.errs.String()))
@@ -77,52 +74,6 @@ func (c *secrets) canaries() []canary {
 		newCanary("a neighbour's name", c.neighbour), newCanary("the caller's name", c.caller),
 		newCanary("the argument", c.argument), newCanary("the result", c.result),
 	}
-}
-
-// callOften makes the calls of the run, and something else in their middle.
-func (c *secrets) callOften(t *testing.T, s *site, amid func()) {
-	t.Helper()
-	ring, err := crypto.LoadRing(s.key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	n, err := node.New(node.Config{
-		Name: c.caller, Network: c.network, Keys: ring, NoLAN: true, Relays: s.relays, Net: &hostNet{sockets.System(), s.home},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := n.Start(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = n.Shutdown(t.Context()) }() // the calls are done
-	began := time.Now()
-	for i := range callsOfTheRun {
-		if i == callsOfTheRun/2 {
-			amid()
-		}
-		var got string
-		reply, err := n.Call(t.Context(), c.callee, "text.upper", node.Args(c.argument))
-		if err == nil {
-			err = reply.Decode(&got)
-		}
-		if err != nil || got != strings.ToUpper(c.argument) || reply.Path.Kind != "relay" {
-			t.Fatalf("call %d gave %q, %v", i, got, err)
-		}
-	}
-	t.Logf("%d calls through the relay in %v", callsOfTheRun, time.Since(began))
-}
-
-// hostNet has this process dial from a host of the lab; the rest of the network
-// is not to be used.
-type hostNet struct {
-	sockets.Net
-	host *netlab.Host
-}
-
-func (n *hostNet) Dial(ctx context.Context, address string) (conn net.Conn, err error) {
-	n.host.Enter(func() { conn, err = new(net.Dialer).DialContext(ctx, "tcp4", address) })
-	return conn, err
 }
 
 // frozen is a process's memory, with the process held still meanwhile.

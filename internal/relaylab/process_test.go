@@ -71,15 +71,15 @@ func (p *process) kill() {
 type transcript struct {
 	mu   sync.Mutex
 	text bytes.Buffer
-	line chan struct{} // closed with the first line; may be nil
+	line chan struct{} // closed with the first line; nil if nobody waits for it
+	once sync.Once
 }
 
 func (w *transcript) Write(b []byte) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.line != nil && bytes.IndexByte(b, '\n') >= 0 {
-		close(w.line)
-		w.line = nil
+		w.once.Do(func() { close(w.line) })
 	}
 	return w.text.Write(b)
 }
