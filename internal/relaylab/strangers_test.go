@@ -36,6 +36,8 @@ func TestR22_StrangersAtTheRelayPort(t *testing.T) {
 		t.Errorf("a call beside the strangers gave %q, %v", got.text, got.err)
 	}
 	v.closed()
+	t.Run("crowd", v.crowd)
+	s.want("cba", s.home, "call", "desk", "text.reverse", "text=abc")
 	if got := r.errs.String(); got != "" {
 		t.Errorf("the relay complains of strangers: %s", got)
 	}
@@ -57,7 +59,7 @@ type visitors struct {
 const (
 	joinWithin = 10 * time.Second
 	late       = 3 * time.Second
-	halfOpen   = 64 // connections of one address that have not joined
+	halfOpen   = 256 // connections of one address that have not joined
 )
 
 // open makes connections that never get anywhere and stay open: more of them
@@ -140,6 +142,30 @@ func (v *visitors) talk(t *testing.T) {
 		if took := time.Since(began); took > late {
 			t.Errorf("%s: hung up after %v, want at once", what, took)
 		}
+	}
+}
+
+// crowd opens more connections than one address may have before it joins: those
+// beyond are closed at once. The host must have none left from before.
+func (v *visitors) crowd(t *testing.T) {
+	const beyond = 16
+	closed := make(chan bool)
+	for range halfOpen + beyond {
+		k := dialRaw(t, v.host, v.relay.authority())
+		_ = k.conn.SetDeadline(time.Now().Add(late))
+		go func() {
+			_, err := k.ended()
+			closed <- err == nil
+		}()
+	}
+	count := 0
+	for range halfOpen + beyond {
+		if <-closed {
+			count++
+		}
+	}
+	if count != beyond {
+		t.Errorf("of %d silent connections %d were closed at once, want %d", halfOpen+beyond, count, beyond)
 	}
 }
 
