@@ -37,6 +37,10 @@ type Call struct {
 
 	RawArgs   []byte // msgpack array as received; empty = none. Must not be changed
 	RawKwargs []byte // msgpack map as received; empty = none. Must not be changed
+
+	Trace  []byte // the caller's trace context, a msgpack value as received; empty = none
+	DryRun bool   // the caller only asks whether the command would run
+	Pipe   Pipe   // nil unless the caller opened the call as a stream
 }
 
 type callKey struct{}

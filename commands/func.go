@@ -51,6 +51,10 @@ func Func[In, Out any](t *Tree, path string, f func(ctx context.Context, in In) 
 	if err != nil {
 		return err
 	}
+	cmd.check = func(c *Call) error {
+		err := input.Decode(c.RawArgs, c.RawKwargs, reflect.ValueOf(new(In)).Elem())
+		return argumentError("argument", err)
+	}
 	cmd.description.Arguments = input.Schema.PropertyOrder
 	cmd.description.Input, cmd.description.Output = input.Schema, output.Schema
 	return t.add(s, cmd)

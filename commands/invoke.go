@@ -66,6 +66,22 @@ func Invoke(ctx context.Context, cmd *Command, c *Call) ([]byte, *Error) {
 	return r.value, r.err
 }
 
+// Check tells whether the arguments of c are those that the command takes,
+// without running it: nil, or INVALID_ARGUMENT, executed no, where handler. What
+// a plain handler takes only it knows, so for one the answer is nil.
+func (cmd *Command) Check(c *Call) *Error {
+	if cmd.check == nil {
+		return nil
+	}
+	err := cmd.check(c)
+	if err == nil {
+		return nil
+	}
+	e := outcome(err)
+	e.Executed = ExecutedNo
+	return e
+}
+
 // outcome makes what a handler returned as error into what its caller gets.
 func outcome(err error) *Error {
 	var e *Error

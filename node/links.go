@@ -51,6 +51,7 @@ func (n *Node) serverConfig() rpc.ServerConfig {
 		Tree: n.tree, Network: n.cfg.Network,
 		MaxPerPeer: n.cfg.Limits.HandlersPerPeer, MaxPerNode: n.cfg.Limits.HandlersPerNode,
 		AssemblyBytes: n.cfg.Limits.AssemblyBytes, Logger: n.cfg.Logger,
+		Serve:   n.chain,
 		Context: func(ctx context.Context) context.Context { return context.WithValue(ctx, nodeKey{}, n) },
 	}
 }
@@ -124,7 +125,7 @@ func (n *Node) callSelf(ctx context.Context, req *request) (*Reply, error) {
 		Network: n.cfg.Network, Path: "self",
 	}
 	ctx = context.WithValue(ctx, nodeKey{}, n)
-	value, failed := commands.Invoke(ctx, cmd, &commands.Call{
+	value, failed := n.invoke(ctx, cmd, &commands.Call{
 		Path: cmd.Path(), Caller: caller, RawArgs: msgpack.RawMessage(req.args), RawKwargs: msgpack.RawMessage(req.kwargs),
 	})
 	if failed != nil {

@@ -28,6 +28,7 @@ type Node struct {
 	relays    []relay.Address    // configured
 	tree      *commands.Tree
 	server    *rpc.Server
+	chain     rpc.ServeFunc // what a call passes before its command
 	roster    *roster
 	events    *events
 	ids       *callIDs
@@ -97,6 +98,7 @@ func New(cfg Config) (*Node, error) {
 	n.events = newEvents(cfg.Limits.EventQueue, n.count)
 	n.roster = newRoster(n.instance, cfg.Limits.Roster, n.count, n.events)
 	n.ctx, n.cancel = context.WithCancel(context.Background())
+	n.chain = n.newChain()
 	n.server = rpc.NewServer(n.serverConfig())
 	if err := n.addBuiltins(); err != nil {
 		return nil, err

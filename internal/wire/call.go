@@ -30,6 +30,8 @@ func (id CallID) append(dst []byte) []byte {
 const (
 	CallIdempotent uint8 = 1 // may run more than once
 	CallRepeat     uint8 = 2 // was sent before, here or over another path
+	CallStream     uint8 = 4 // the caller reads and sends stream CHUNKs
+	CallDryRun     uint8 = 8 // the command must not run: would it?
 )
 
 // Call asks for a command to run. Args, Kwargs and Trace are msgpack; when

@@ -19,6 +19,7 @@ type Request struct {
 	Trace        []byte // raw msgpack; nil = none
 	Repeat       bool   // an attempt under this ID was made before
 	Idempotent   bool   // the command may run twice
+	DryRun       bool   // the command must not run
 	// OnSuspect is called at most once, when a PONG is late while the call is
 	// pending; the call goes on. It must not block.
 	OnSuspect func()
@@ -124,6 +125,9 @@ func (r Request) flags() (flags uint8) {
 	}
 	if r.Repeat {
 		flags |= wire.CallRepeat
+	}
+	if r.DryRun {
+		flags |= wire.CallDryRun
 	}
 	return flags
 }

@@ -30,9 +30,16 @@ type ServerConfig struct {
 	AssemblyBytes int64
 	// Logger gets the end of each link at debug level; nil logs nothing.
 	Logger *slog.Logger
+	// Serve runs a call whose command was found, on a goroutine of its own, and
+	// calls answer exactly once. Nil is commands.Serve, which knows no dry runs:
+	// whoever sets Serve must see to Call.DryRun.
+	Serve ServeFunc
 	// Context, when set, derives each handler's context, to put values into it.
 	Context func(context.Context) context.Context
 }
+
+// ServeFunc runs a command for a call, or answers why not.
+type ServeFunc func(ctx context.Context, cmd *commands.Command, call *commands.Call, answer func(value []byte, err *commands.Error))
 
 func (c ServerConfig) withDefaults() ServerConfig {
 	if c.MaxPerPeer <= 0 {
@@ -40,6 +47,9 @@ func (c ServerConfig) withDefaults() ServerConfig {
 	}
 	if c.MaxPerNode <= 0 {
 		c.MaxPerNode = 4096
+	}
+	if c.Serve == nil {
+		c.Serve = commands.Serve
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)

@@ -39,7 +39,7 @@ func (s *Server) run(ctx context.Context, cancel context.CancelFunc, sv *served)
 	}
 	sv.call.Path = command.Path()
 	s.counters.started.Add(1)
-	commands.Serve(ctx, command, &sv.call, sv.finish)
+	s.cfg.Serve(ctx, command, &sv.call, sv.finish)
 }
 
 // unstarted is the outcome of a call whose time was over before its handler

@@ -176,6 +176,7 @@ func (c *Conn) serve(sv *served, body []byte) {
 	sv.path = msg.Path
 	sv.call = commands.Call{
 		Caller: c.caller, ID: callID(msg.ID), RawArgs: msg.Args, RawKwargs: msg.Kwargs,
+		Trace: msg.Trace, DryRun: msg.Flags&wire.CallDryRun != 0,
 	}
 	admission := c.admit()
 	var ctx context.Context

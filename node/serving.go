@@ -1,0 +1,42 @@
+package node
+
+import (
+	"context"
+
+	"github.com/fernmesh/fernmesh/commands"
+	"github.com/fernmesh/fernmesh/node/internal/rpc"
+)
+
+// newChain puts together what a call of another node, or of this one, passes
+// between its arrival and its command. The first step is the last line; each
+// has a file of its own.
+func (n *Node) newChain() rpc.ServeFunc {
+	serve := rpc.ServeFunc(commands.Serve)
+	serve = dryRuns(serve)
+	return serve
+}
+
+// dryRuns answers calls that only ask whether they would run, with nil, at the
+// point where everything but the command has had its say.
+func dryRuns(next rpc.ServeFunc) rpc.ServeFunc {
+	return func(ctx context.Context, cmd *commands.Command, c *commands.Call, answer func([]byte, *commands.Error)) {
+		if !c.DryRun {
+			next(ctx, cmd, c, answer)
+			return
+		}
+		answer(nil, cmd.Check(c))
+	}
+}
+
+// invoke runs a command by the chain on a goroutine of its own, which a handler
+// may end, and returns after it.
+func (n *Node) invoke(ctx context.Context, cmd *commands.Command, c *commands.Call) ([]byte, *commands.Error) {
+	type result struct {
+		value []byte
+		err   *commands.Error
+	}
+	done := make(chan result, 1)
+	go n.chain(ctx, cmd, c, func(value []byte, err *commands.Error) { done <- result{value, err} })
+	r := <-done
+	return r.value, r.err
+}
