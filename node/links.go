@@ -30,16 +30,22 @@ const (
 
 // linkConfig is what every handshake of this node says and checks.
 func (n *Node) linkConfig(schedules []*crypto.Schedule) link.Config {
+	name := n.Name()
 	return link.Config{
-		Keys: schedules, Name: n.Name(), Instance: n.instance, Identity: n.identity,
-		Capabilities: n.capabilities, Judge: n.judge, Replay: n.replay,
+		Keys: schedules, Name: name, Instance: n.instance, Identity: n.identity,
+		Capabilities: func() []byte { return n.capabilities(name) }, Judge: n.judge, Replay: n.replay,
 		HandshakeTimeout: n.cfg.Timers.Handshake, Counters: n.links, Logger: n.cfg.Logger,
 	}
 }
 
-// capabilities is the msgpack map of HELLO, made when it is sent.
-func (n *Node) capabilities() []byte {
+// capabilities is the msgpack map of the HELLO that introduces the node by a
+// name, made when it is sent. A name that was lost since the link was begun is
+// held no more, or a node that has just given way would seem to insist.
+func (n *Node) capabilities(name string) []byte {
 	held, up := n.ages()
+	if name != n.Name() {
+		held = 0
+	}
 	caps := link.Capabilities{
 		Product: Product, Version: Version, Held: held, Up: up, Observer: n.cfg.Observer,
 	}

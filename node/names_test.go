@@ -208,3 +208,21 @@ func TestAStarterDoesNotMakeARunningNameAmbiguous(t *testing.T) {
 		}
 	})
 }
+
+// A node that gave way in one meeting must not insist in another that was under
+// way with its old name: both would lose it.
+func TestNamesALostNameIsHeldNoMore(t *testing.T) {
+	inMesh(t, func(t *testing.T, m *mesh) {
+		b := m.start("b")
+		second := m.start("b", func(c *Config) { c.Rename = true })
+		for name, want := range map[string]bool{"b": false, second.Name(): true} {
+			var says map[string]any
+			if err := commands.DecodeValue(second.capabilities(name), &says); err != nil {
+				t.Fatal(err)
+			}
+			if _, held := says["held"]; held != want {
+				t.Errorf("introduced as %q beside %q, the renamed node says %v; held wanted: %t", name, b.Name(), says, want)
+			}
+		}
+	})
+}
