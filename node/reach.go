@@ -64,7 +64,8 @@ func (n *Node) adopt(l *link.Link, key pathKey, keepAlive bool) (*session, error
 	parting := n.roster.attach(s, n.Name())
 	if !n.spawn(func() { n.serve(s) }) {
 		n.roster.detach(s)
-		s.conn.Close(ErrShutdown)
+		s.link.Close(ErrShutdown)
+		_ = s.conn.Run() // ends at once and tidies up
 		return nil, ErrShutdown
 	}
 	for o, why := range parting {
