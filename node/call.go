@@ -15,6 +15,7 @@ type request struct {
 	path         string
 	args, kwargs []byte
 	idempotent   bool
+	hedge        bool
 }
 
 func prepare(path string, o callOptions) (*request, error) {
@@ -29,7 +30,7 @@ func prepare(path string, o callOptions) (*request, error) {
 	if err != nil {
 		return nil, badCall(err)
 	}
-	return &request{path, args, kwargs, o.idempotent}, nil
+	return &request{path: path, args: args, kwargs: kwargs, idempotent: o.idempotent, hedge: o.hedge}, nil
 }
 
 func badCall(err error) error {
@@ -152,27 +153,8 @@ func (c *calling) attempt(ctx context.Context) (*Reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := c.aim(s.peer.Hello.Instance); err != nil {
+	if err := c.aim(ctx, s); err != nil {
 		return nil, err
 	}
 	return c.over(ctx, m, s)
-}
-
-// errRestarted: the callee that may have run the command is gone, and its
-// memory of calls with it.
-var errRestarted = errors.New("the node restarted while the call was under way")
-
-// aim fixes the instance and the id of the call. Another instance than the
-// one that may have run it has no memory of the call, so only idempotent
-// calls go on there, under a fresh id.
-func (c *calling) aim(instance crypto.InstanceID) error {
-	if c.instance == instance {
-		return nil
-	}
-	if c.sent && !c.req.idempotent {
-		return errRestarted
-	}
-	c.instance, c.sent = instance, false
-	c.id = c.node.ids.next(instance)
-	return nil
 }

@@ -7,6 +7,7 @@ type callOptions struct {
 	args       []any
 	kwargs     map[string]any
 	idempotent bool
+	hedge      bool
 	atOnce     int
 }
 
@@ -39,9 +40,19 @@ func Kwargs(m map[string]any) CallOption {
 }
 
 // Idempotent says that running the command twice does no harm: the call may
-// then be retried at a callee that restarted in between.
+// then be retried where otherwise only its error could say that it may have
+// run: at a callee that restarted in between, or whose memory of the outcome is
+// gone. A command that is registered with [commands.Idempotent] needs no option.
 func Idempotent() CallOption {
 	return func(o *callOptions) { o.idempotent = true }
+}
+
+// Hedge sends the call over two paths at once, the LAN and a relay or two
+// relays, and takes the first answer: a slow or dying path then costs no time.
+// The call has one id, so the command runs once all the same. A member with a
+// single path gets a plain call.
+func Hedge() CallOption {
+	return func(o *callOptions) { o.hedge = true }
 }
 
 // AtOnce bounds how many members of a gather are called at the same time

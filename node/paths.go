@@ -14,43 +14,71 @@ import (
 // errAnswered cancels the other attempts of a call that one path answered.
 var errAnswered = errors.New("another path answered")
 
-// over makes the call on one link. When that link falls silent, the same call
-// under the same id also goes over another one; the callee runs it once.
+// over makes the call on one link. When that link falls silent, or at once when
+// the call is hedged, the same call under the same id also goes over another
+// one; the callee runs it once.
 func (c *calling) over(ctx context.Context, m *member, s *session) (*Reply, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	b := &beside{answered: make(chan result, 1)}
 	req := c.request(c.sent)
-	req.OnSuspect = func() { b.start(func() { c.second(ctx, cancel, b, m, s) }, c.node) }
+	req.OnSuspect = func() { b.start(func() { c.second(ctx, cancel, b, m, s, c.node.reach) }, c.node) }
+	if c.req.hedge {
+		b.start(func() { c.second(ctx, cancel, b, m, s, c.node.reachBeside) }, c.node)
+	}
 	value, err := s.conn.Call(ctx, req)
 	first := result{s, value, err}
-	c.sent = c.sent || maybeSent(err)
 	if !b.stop() {
+		c.sent = c.sent || first.sent()
 		return c.reply(first)
 	}
-	if settled(err) {
+	if decisive(err) {
 		cancel(errAnswered)
-		<-b.answered
-		return c.reply(first)
 	}
-	if other := <-b.answered; settled(other.err) {
-		return c.reply(other)
-	}
-	return c.reply(first)
+	other := <-b.answered
+	c.sent = c.sent || first.sent() || other.sent()
+	return c.reply(choose(first, other))
 }
 
-// result is how one attempt ended.
+// result is how one attempt ended; without a session it never began.
 type result struct {
 	session *session
 	value   []byte
 	err     error
 }
 
-// settled tells whether an attempt ended the call: the callee answered, with
-// a value or with its own error.
+// sent tells whether the attempt may have brought the call to the callee.
+func (r result) sent() bool { return r.session != nil && maybeSent(r.err) }
+
+// settled tells whether the callee answered an attempt, with a value or with its
+// own error.
 func settled(err error) bool {
 	var e *commands.Error
 	return err == nil || errors.As(err, &e)
+}
+
+// decisive tells whether an answer ends the call on every path. A refusal
+// before the command does not: the other attempt may have begun it.
+func decisive(err error) bool {
+	var e *commands.Error
+	if errors.As(err, &e) {
+		return e.Executed != commands.ExecutedNo
+	}
+	return err == nil
+}
+
+// choose returns the attempt that tells most of what became of a call that went
+// over two paths.
+func choose(first, other result) result {
+	switch {
+	case decisive(first.err):
+		return first
+	case decisive(other.err):
+		return other
+	case settled(first.err) && !settled(other.err) && other.sent():
+		return other // refused here, perhaps begun there: the next attempt will tell
+	}
+	return first
 }
 
 // beside guards the start of a second attempt: it starts at most once and not
@@ -78,21 +106,25 @@ func (b *beside) stop() bool {
 	return b.started
 }
 
-// second runs the attempt beside the silent link and ends the first when it
-// settles the call.
-func (c *calling) second(ctx context.Context, cancel context.CancelCauseFunc, b *beside, m *member, silent *session) {
+// second runs the attempt beside the first, over another path that reach finds,
+// and ends the first when it settles the call.
+func (c *calling) second(ctx context.Context, cancel context.CancelCauseFunc, b *beside, m *member, first *session,
+	reach func(context.Context, *member, *session) (*session, error)) {
 	r := result{}
 	defer func() { b.answered <- r }()
-	if r.session, r.err = c.node.reach(ctx, m, silent); r.err != nil {
+	s, err := reach(ctx, m, first)
+	if err != nil {
+		r.err = err
 		return
 	}
-	if r.session.peer.Hello.Instance != c.instance {
+	if s.peer.Hello.Instance != c.instance {
 		r.err = errRestarted // the first attempt will find out too
 		return
 	}
 	c.node.count.SecondPaths.Add(1)
-	r.value, r.err = r.session.conn.Call(ctx, c.request(true))
-	if settled(r.err) {
+	r.session = s
+	r.value, r.err = s.conn.Call(ctx, c.request(true))
+	if decisive(r.err) {
 		cancel(errAnswered)
 	}
 }
@@ -139,7 +171,7 @@ func (c *calling) again(ctx context.Context, err error) bool {
 	case ctx.Err() != nil:
 		return false
 	case errors.As(err, &remote):
-		return c.draining(remote) && c.pause(ctx)
+		return (c.draining(remote) || c.forgotten(remote)) && c.pause(ctx)
 	case errors.As(err, &broken):
 		return refusal(c.target, err) == nil && c.pause(ctx)
 	case errors.As(err, &nopath):

@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/fernmesh/fernmesh/node/internal/link"
@@ -22,13 +23,31 @@ func (n *Node) reach(ctx context.Context, m *member, avoid *session) (*session, 
 		n.roster.mu.Unlock()
 		return s, nil
 	}
-	d := m.dialing
+	return n.share(ctx, m, &m.dialing, n.ways(m, avoid))
+}
+
+// reachBeside is reach over another path than that of s, and no other link is
+// made on the path of s.
+func (n *Node) reachBeside(ctx context.Context, m *member, s *session) (*session, error) {
+	n.roster.mu.Lock()
+	if other := m.pickBeside(s); other != nil {
+		n.roster.mu.Unlock()
+		return other, nil
+	}
+	ways := slices.DeleteFunc(n.ways(m, s), func(w way) bool { return w.key == s.key })
+	return n.share(ctx, m, &m.besides, ways)
+}
+
+// share waits for the attempt in slot, beginning it if there is none. The caller
+// holds roster.mu, which share gives up.
+func (n *Node) share(ctx context.Context, m *member, slot **dial, ways []way) (*session, error) {
+	d := *slot
 	if d == nil {
 		d = &dial{done: make(chan struct{})}
-		m.dialing = d
-		name, ways := m.name, n.ways(m, avoid)
-		if !n.spawn(func() { n.runDial(d, m, name, ways) }) {
-			m.dialing = nil
+		*slot = d
+		name := m.name
+		if !n.spawn(func() { n.runDial(d, slot, name, ways) }) {
+			*slot = nil
 			n.roster.mu.Unlock()
 			return nil, ErrShutdown
 		}
@@ -42,7 +61,7 @@ func (n *Node) reach(ctx context.Context, m *member, avoid *session) (*session, 
 	}
 }
 
-func (n *Node) runDial(d *dial, m *member, name string, ways []way) {
+func (n *Node) runDial(d *dial, slot **dial, name string, ways []way) {
 	ctx, cancel := context.WithTimeout(n.ctx, 2*n.cfg.Timers.Handshake)
 	defer cancel()
 	var s *session
@@ -51,7 +70,7 @@ func (n *Node) runDial(d *dial, m *member, name string, ways []way) {
 		s, err = n.adopt(l, w.key, false)
 	}
 	n.roster.mu.Lock()
-	m.dialing = nil
+	*slot = nil
 	n.roster.mu.Unlock()
 	d.session, d.err = s, err
 	close(d.done)

@@ -30,6 +30,7 @@ type member struct {
 	seats    map[seat]struct{} // where relays see it
 	sessions map[pathKey]*session
 	dialing  *dial
+	besides  *dial // an attempt for a second path
 }
 
 // pathKey names a path to a member: there is one link per member and path.

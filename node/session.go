@@ -140,6 +140,16 @@ func (m *member) pick(avoid *session) (best *session) {
 	return best
 }
 
+// pickBeside is pick among the sessions on another path than s.
+func (m *member) pickBeside(s *session) (best *session) {
+	for _, o := range m.sessions {
+		if o.key != s.key && !o.parting.Load() && (best == nil || o.better(best)) {
+			best = o
+		}
+	}
+	return best
+}
+
 func (s *session) better(o *session) bool {
 	if s.key.transport != o.key.transport {
 		return s.key.transport == crypto.TransportLAN
