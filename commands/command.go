@@ -22,7 +22,7 @@ type Command struct {
 	path        Path
 	description Description
 	run         runner
-	check       func(*Call) error // of the arguments, before run; nil accepts all
+	check       func(*Call) error            // of the arguments, before run; nil accepts all
 	logger      *atomic.Pointer[slog.Logger] // the tree's
 }
 
