@@ -7,7 +7,6 @@ import (
 	"net"
 	"time"
 
-	"github.com/fernmesh/fernmesh/crypto"
 	"github.com/fernmesh/fernmesh/node/internal/link"
 )
 
@@ -63,17 +62,17 @@ func (n *Node) acceptAll(l net.Listener) {
 
 func (n *Node) welcome(conn net.Conn) {
 	v := caller(conn)
-	if !n.guard.enter(v) || !n.spawn(func() { n.handshake(n.guard, v, link.Stream(conn), lanPath, n.schedules) }) {
+	if !n.guard.enter(v) || !n.spawn(func() { n.handshake(n.guard, v, link.Stream(conn), lanPath, n.keyring()) }) {
 		_ = conn.Close() // refused without a byte
 	}
 }
 
 // handshake answers a visitor. A failure closes without a byte and is counted
 // by cause; the stranger learns nothing.
-func (n *Node) handshake(guard *admission, v *visitor, c link.Carrier, key pathKey, schedules []*crypto.Schedule) {
+func (n *Node) handshake(guard *admission, v *visitor, c link.Carrier, key pathKey, keys *ring) {
 	ctx, cancel := context.WithTimeout(n.ctx, n.cfg.Timers.Handshake)
 	defer cancel()
-	l, err := link.Accept(ctx, c, n.linkConfig(schedules))
+	l, err := link.Accept(ctx, c, n.linkConfig(keys))
 	guard.leave(v, err == nil || isRefusal(err))
 	if err != nil {
 		return

@@ -27,6 +27,8 @@ const (
 	Renamed EventKind = "renamed"
 	// KeyChanged: a name came back with another identity key.
 	KeyChanged EventKind = "identity changed"
+	// KeysChanged: the node goes on with the key ring in Detail, of fingerprints.
+	KeysChanged EventKind = "keys changed"
 	// SourceReport: a source of discovery failed, recovered, or noticed
 	// something an operator should know, such as a clock that is off.
 	SourceReport EventKind = "discovery"

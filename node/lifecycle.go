@@ -65,7 +65,7 @@ func (n *Node) bringUp(ctx context.Context) error {
 // discover starts the sources that find other nodes.
 func (n *Node) discover() error {
 	disc, err := discovery.New(discovery.Config{
-		Net: n.cfg.Net, Keys: n.schedules, Self: n.self(),
+		Net: n.cfg.Net, Keys: n.keyring().usable, Self: n.self(),
 		AdvertPort: uint16(n.cfg.AdvertPort), Interfaces: n.cfg.Interfaces,
 		NoUDP: n.cfg.NoLAN, MDNS: !n.cfg.NoMDNS && !n.cfg.NoLAN, Static: n.cfg.Peers,
 		RelaxSource: n.cfg.RelaxSource, Logger: n.cfg.Logger,

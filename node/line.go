@@ -234,7 +234,7 @@ func (l *line) Accept(ch *relay.Channel) {
 	n, key := l.node, relayPath(l.live())
 	v := &visitor{conn: ch, exempt: true} // a member of the room: limits are the line's
 	if n.cfg.Observer || !l.guard.enter(v) ||
-		!n.spawn(func() { n.handshake(l.guard, v, ch, key, []*crypto.Schedule{l.schedule}) }) {
+		!n.spawn(func() { n.handshake(l.guard, v, ch, key, &ring{usable: []*crypto.Schedule{l.schedule}}) }) {
 		_ = ch.Close() // refused without a byte
 	}
 }

@@ -29,10 +29,10 @@ const (
 )
 
 // linkConfig is what every handshake of this node says and checks.
-func (n *Node) linkConfig(schedules []*crypto.Schedule) link.Config {
+func (n *Node) linkConfig(keys *ring) link.Config {
 	name := n.Name()
 	return link.Config{
-		Keys: schedules, Name: name, Instance: n.instance, Identity: n.identity,
+		Keys: keys.usable, Retired: keys.retired, Name: name, Instance: n.instance, Identity: n.identity,
 		Capabilities: func() []byte { return n.capabilities(name) }, Judge: n.judge, Replay: n.replay,
 		HandshakeTimeout: n.cfg.Timers.Handshake, Counters: n.links, Logger: n.cfg.Logger,
 	}

@@ -59,6 +59,8 @@ func (n *Node) judge(p link.Peer) *link.Refusal {
 	switch {
 	case n.isClosing():
 		return &link.Refusal{Code: byeDraining, Text: "shutting down"}
+	case !n.keyring().opens(p.KeyID):
+		return &link.Refusal{Code: byeNotNeeded, Text: "its network key is retired"} // meanwhile
 	case n.cfg.RequireIdentity && !p.Hello.HasID:
 		return &link.Refusal{Code: byeNotAllowed, Text: "this node requires an identity key"}
 	case !n.cfg.Observer && !p.Capabilities.Observer && p.Hello.Name == n.Name():

@@ -21,22 +21,21 @@ import (
 // counts them; Shutdown ends them and returns after the last. Sessions end by
 // their link or by Shutdown, discovery and the rpc server by Shutdown.
 type Node struct {
-	cfg       Config
-	instance  crypto.InstanceID
-	identity  *crypto.Identity
-	schedules []*crypto.Schedule // of the usable keys, active first
-	relays    []relay.Address    // configured
-	tree      *commands.Tree
-	server    *rpc.Server
-	chain     rpc.ServeFunc // what a call passes before its command
-	roster    *roster
-	events    *events
-	ids       *callIDs
-	count     *counters
-	links     *link.Counters
-	replay    *crypto.ReplaySet
-	guard     *admission
-	made      time.Time
+	cfg      Config
+	instance crypto.InstanceID
+	identity *crypto.Identity
+	relays   []relay.Address // configured
+	tree     *commands.Tree
+	server   *rpc.Server
+	chain    rpc.ServeFunc // what a call passes before its command
+	roster   *roster
+	events   *events
+	ids      *callIDs
+	count    *counters
+	links    *link.Counters
+	replay   *crypto.ReplaySet
+	guard    *admission
+	made     time.Time
 
 	ctx       context.Context // of everything the node does by itself
 	cancel    context.CancelFunc
@@ -45,6 +44,7 @@ type Node struct {
 	lostClaim chan string   // a starting node lost its name to that address
 
 	mu        sync.Mutex
+	ring      *ring
 	name      string
 	nameTaken time.Time // zero until the name is held
 	state     state
@@ -91,9 +91,7 @@ func New(cfg Config) (*Node, error) {
 		}
 		n.relays = append(n.relays, a)
 	}
-	for _, k := range cfg.Keys.Usable() {
-		n.schedules = append(n.schedules, crypto.Derive(k, cfg.Network))
-	}
+	n.ring = newRing(cfg.Keys, cfg.Network)
 	n.guard = newAdmission(cfg.Limits, n.count)
 	n.events = newEvents(cfg.Limits.EventQueue, n.count)
 	n.roster = newRoster(n.instance, cfg.Limits.Roster, n.count, n.events)

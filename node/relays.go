@@ -1,7 +1,9 @@
 package node
 
 import (
+	"cmp"
 	"context"
+	"slices"
 	"time"
 
 	"github.com/fernmesh/fernmesh/crypto"
@@ -26,7 +28,10 @@ func (n *Node) openLines() {
 }
 
 func (n *Node) openLine(address relay.Address, learned bool) {
-	for _, schedule := range n.schedules {
+	for _, schedule := range n.keyring().usable {
+		if n.hasLine(address, schedule) {
+			continue
+		}
 		ctx, cancel := context.WithCancel(n.ctx)
 		l := &line{
 			node: n, address: address, schedule: schedule, learned: learned, stop: cancel,
@@ -39,6 +44,12 @@ func (n *Node) openLine(address relay.Address, learned bool) {
 			cancel()
 		}
 	}
+}
+
+func (n *Node) hasLine(address relay.Address, schedule *crypto.Schedule) bool {
+	return slices.ContainsFunc(n.allLines(), func(l *line) bool {
+		return l.address == address && l.schedule.KeyID() == schedule.KeyID()
+	})
 }
 
 func (n *Node) allLines() []*line {
@@ -80,25 +91,41 @@ func (n *Node) moveAway(key pathKey) {
 	}
 }
 
-// relayWays lists the relays through which the member can be reached, the one
-// with the shortest round trip first. Callers hold roster.mu.
+// relayWays lists the relays through which the member can be reached, those of
+// the active key first, then the one with the shortest round trip. Callers hold
+// roster.mu.
 func (m *member) relayWays() []way {
-	var ways []way
-	var rtts []time.Duration
+	type option struct {
+		way
+		active bool
+		rtt    time.Duration
+	}
+	var options []option
 	for s := range m.seats {
-		client := s.line.live()
-		if client == nil {
-			continue
+		if client := s.line.live(); client != nil {
+			w := way{"relay " + s.line.address.Authority, relayPath(client), s.dial}
+			options = append(options, option{w, s.line.active(), client.RTT()})
 		}
-		w := way{"relay " + s.line.address.Authority, relayPath(client), s.dial}
-		i := len(ways)
-		for i > 0 && rtts[i-1] > client.RTT() {
-			i--
+	}
+	slices.SortFunc(options, func(a, b option) int {
+		if a.active != b.active {
+			if a.active {
+				return -1
+			}
+			return 1
 		}
-		ways = append(ways[:i], append([]way{w}, ways[i:]...)...)
-		rtts = append(rtts[:i], append([]time.Duration{client.RTT()}, rtts[i:]...)...)
+		return cmp.Compare(a.rtt, b.rtt)
+	})
+	ways := make([]way, len(options))
+	for i, o := range options {
+		ways[i] = o.way
 	}
 	return ways
+}
+
+// active tells whether the line is in the room of the active key.
+func (l *line) active() bool {
+	return l.schedule.KeyID() == l.node.keyring().usable[0].KeyID()
 }
 
 // dial opens a session to the seat and makes a link over it, under the key of
@@ -115,7 +142,7 @@ func (s seat) dial(ctx context.Context, name string) (*link.Link, error) {
 	if err != nil {
 		return nil, err
 	}
-	return link.Dial(ctx, ch, n.linkConfig([]*crypto.Schedule{s.line.schedule}), name)
+	return link.Dial(ctx, ch, n.linkConfig(&ring{usable: []*crypto.Schedule{s.line.schedule}}), name)
 }
 
 // seated takes over that a relay shows a member.

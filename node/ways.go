@@ -156,5 +156,5 @@ func (n *Node) dialLAN(ctx context.Context, name, address string) (*link.Link, e
 	if err != nil {
 		return nil, err
 	}
-	return link.Dial(ctx, link.Stream(conn), n.linkConfig(n.schedules), name)
+	return link.Dial(ctx, link.Stream(conn), n.linkConfig(n.keyring()), name)
 }

@@ -35,6 +35,9 @@ type Config struct {
 	// Keys are the schedules of the usable ring keys, the active one first.
 	// Dial uses the active one, Accept all.
 	Keys []*crypto.Schedule
+	// Retired are schedules that open nothing: Accept tells who comes with one
+	// of them that the key was retired, and welcomes nobody.
+	Retired []*crypto.Schedule
 	// Name is the node's name; empty for an observer, which claims none.
 	Name string
 	// Instance is the id of this process start.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/fernmesh/fernmesh/crypto"
@@ -15,6 +16,9 @@ const lingerMost = 64
 
 // lingerFor is how long a refused peer has to hang up.
 const lingerFor = time.Second
+
+// retiredText tells a node that was not there when the key was changed.
+const retiredText = "your network key is retired: put the new key ring on this machine"
 
 // Dial makes a link as the initiator. target is the name that must answer; ""
 // is whoever does. Dial owns the carrier: after an error it is closed. Errors
@@ -100,7 +104,8 @@ func (h *handshake) accept() (*Link, error) {
 	if err != nil {
 		return nil, err
 	}
-	msg2, secrets, key, err := crypto.Respond(h.cfg.Keys, h.Transport(), h.Path(), msg1, h.offer(), h.cfg.Replay)
+	known := append(slices.Clip(h.cfg.Keys), h.cfg.Retired...)
+	msg2, secrets, key, err := crypto.Respond(known, h.Transport(), h.Path(), msg1, h.offer(), h.cfg.Replay)
 	if err != nil {
 		return nil, &Error{handshakeCause(err), err}
 	}
@@ -114,8 +119,11 @@ func (h *handshake) accept() (*Link, error) {
 	if err := h.sendHello(l, secrets, ""); err != nil {
 		return nil, err
 	}
-	if err := h.readHello(l, secrets, key); err != nil {
+	if err := h.readHello(l, secrets, known[key]); err != nil {
 		return nil, err
+	}
+	if key >= len(h.cfg.Keys) {
+		return nil, h.refuse(l, &Refusal{Code: wire.ByeNotAllowed, Text: retiredText})
 	}
 	refusal := h.wrongName(l.peer.Hello.Target, h.cfg.Name)
 	if refusal == nil {
@@ -149,7 +157,7 @@ func (h *handshake) dial(target string) (*Link, error) {
 		return nil, &Error{handshakeCause(err), err}
 	}
 	l := newLink(h.Carrier, h.cfg, secrets)
-	if err := h.readHello(l, secrets, 0); err != nil {
+	if err := h.readHello(l, secrets, h.cfg.Keys[0]); err != nil {
 		return nil, err
 	}
 	refusal := h.wrongName(target, l.peer.Hello.Name)

@@ -77,7 +77,7 @@ func (h *handshake) sendHello(l *Link, s *crypto.Secrets, target string) error {
 
 // readHello reads the peer's HELLO and checks it in the protocol's order, up to
 // its signature. Names as targets and policy are for the caller.
-func (h *handshake) readHello(l *Link, s *crypto.Secrets, key int) error {
+func (h *handshake) readHello(l *Link, s *crypto.Secrets, key *crypto.Schedule) error {
 	token, err := h.ReadRecord(maxHello)
 	if err != nil {
 		return &Error{openingCause(err), err}
@@ -98,7 +98,7 @@ func (h *handshake) readHello(l *Link, s *crypto.Secrets, key int) error {
 		hello.Capabilities = append([]byte(nil), hello.Capabilities...)
 		l.peer = Peer{
 			Hello: hello, Capabilities: caps, Transport: h.Transport(),
-			Remote: h.Remote(), Schedule: key, Initiator: !s.Initiator,
+			Remote: h.Remote(), KeyID: key.KeyID(), Initiator: !s.Initiator,
 		}
 	}
 	return nil

@@ -12,9 +12,9 @@ type Peer struct {
 	Hello        crypto.Hello
 	Capabilities Capabilities
 	Transport    crypto.Transport
-	Remote       string // its address on the carrier
-	Schedule     int    // index in Config.Keys of the key of the session
-	Initiator    bool   // the peer dialled
+	Remote       string  // its address on the carrier
+	KeyID        [8]byte // of the network key of the session
+	Initiator    bool    // the peer dialled
 }
 
 // Capabilities are what a node says of itself in HELLO (section 3).
