@@ -18,6 +18,7 @@ type Entry struct {
 	account *account
 	id      ID
 	charged int64
+	once    bool // the outcome is not kept
 
 	// While it runs.
 	cancel     func()
@@ -60,8 +61,8 @@ func (e *Entry) withdraw(in *interest) func() {
 	return cancel
 }
 
-// Finish ends a running call: it keeps the outcome and delivers it to each
-// receiver that waits. It must be called exactly once after Run. The outcome
+// Finish ends a running call: it keeps the outcome, unless the call was begun by
+// BeginOnce, and delivers it to each receiver that waits. It must be called exactly once after Run. The outcome
 // counts as held when the receiver of Begin has returned from Deliver: until
 // then it is bounded like a call that runs, and a large answer that is on its
 // way does not refuse the calls beside it.
@@ -86,7 +87,11 @@ func (e *Entry) Finish(o Outcome) {
 	}
 	e.others, e.cancel, e.done, e.outcome = nil, nil, true, o
 	l.running--
-	l.keep(e)
+	if e.once {
+		l.drop(e)
+	} else {
+		l.keep(e)
+	}
 	l.mu.Unlock()
 	defer l.hold(e)
 	for _, r := range others {

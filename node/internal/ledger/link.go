@@ -34,6 +34,7 @@ const (
 	Doubtful                // it may have run: UNAVAILABLE, executed maybe
 	Full                    // new, but the caller's or the node's memory is full: RESOURCE_EXHAUSTED, executed no
 	Unknown                 // new, and not admitted: nothing was noted
+	Running                 // a repeat of a call of BeginOnce that runs, or by it of one: nothing was noted
 )
 
 // Begin decides about a CALL in one step. Repeat is the message's own flag. A
@@ -42,6 +43,19 @@ const (
 // outcome of a call that runs (Run, Attached). The entry is set for Run,
 // Attached and Kept.
 func (k *Link) Begin(id ID, repeat, admit bool, cancel func(), r Receiver) (Verdict, *Entry, Outcome) {
+	return k.begin(id, repeat, admit, false, cancel, r)
+}
+
+// BeginOnce is Begin for a call that cannot be repeated, such as a stream. A
+// repeat of it, and by it, attaches to nothing and gets no outcome: the verdict
+// is Running or Gone. Its outcome is delivered but not kept. The entry is set
+// for Run.
+func (k *Link) BeginOnce(id ID, repeat, admit bool, cancel func(), r Receiver) (Verdict, *Entry) {
+	v, e, _ := k.begin(id, repeat, admit, true, cancel, r)
+	return v, e
+}
+
+func (k *Link) begin(id ID, repeat, admit, once bool, cancel func(), r Receiver) (Verdict, *Entry, Outcome) {
 	l, a := k.ledger, k.account
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -49,8 +63,13 @@ func (k *Link) Begin(id ID, repeat, admit bool, cancel func(), r Receiver) (Verd
 		return Unknown, nil, Outcome{}
 	}
 	if e := a.entries[id]; e != nil {
-		if e.done {
+		switch {
+		case e.done && once:
+			return Gone, nil, Outcome{}
+		case e.done:
 			return Kept, e, e.outcome
+		case e.once || once:
+			return Running, nil, Outcome{}
 		}
 		k.attach(e, &interest{}, r)
 		return Attached, e, Outcome{}
@@ -67,7 +86,7 @@ func (k *Link) Begin(id ID, repeat, admit bool, cancel func(), r Receiver) (Verd
 	if len(a.entries) >= l.limits.Outcomes || a.bytes >= l.limits.CallerBytes || l.bytes >= l.limits.TotalBytes {
 		return Full, nil, Outcome{}
 	}
-	e := &Entry{ledger: l, account: a, id: id, cancel: cancel}
+	e := &Entry{ledger: l, account: a, id: id, cancel: cancel, once: once}
 	a.entries[id] = e
 	l.charge(e, overhead)
 	l.running++

@@ -86,12 +86,22 @@ func (l *Link) signal() {
 // here before each message, so that small messages never stand behind more
 // than the bound. The error is that of ctx or of the ended link.
 func (l *Link) Room(ctx context.Context) error {
-	ready := l.box.wait()
+	ready := l.Ready()
 	if ready == nil {
 		return l.Err()
 	}
-	l.FlushLater()
 	return l.await(ctx, ready)
+}
+
+// Ready is Room for who waits for more than a context: nil if there is room,
+// else a channel that is closed when there may be. After the link's end it may
+// never be; see Done.
+func (l *Link) Ready() <-chan struct{} {
+	ready := l.box.wait()
+	if ready != nil {
+		l.FlushLater()
+	}
+	return ready
 }
 
 // Drain sends what was posted and waits until all of it was written.

@@ -62,7 +62,7 @@ func (c *Conn) answerSmall(sv *served, e *ledger.Entry, o ledger.Outcome) {
 	var number [numberLen]byte
 	binary.BigEndian.PutUint64(number[:], sv.number)
 	if c.link.Post(t, number[:], o.Body) == nil {
-		c.answered(e, len(o.Body))
+		c.answered(sv, e, len(o.Body))
 	}
 	c.drop(sv)
 }
@@ -80,9 +80,12 @@ func (c *Conn) answerLarge(sv *served, e *ledger.Entry, o ledger.Outcome) {
 		return
 	}
 	sv.out = out
+	if sv.pipe != nil { // its end first, so that the peer returns all credit
+		sv.pipe.leave(out)
+	}
 	c.mu.Unlock()
 	err := out.send(context.Background(), o.Body, nil, func() {
-		c.answered(e, len(o.Body))
+		c.answered(sv, e, len(o.Body))
 		c.drop(sv)
 	})
 	if err != nil { // the peer takes no more of it
@@ -92,8 +95,11 @@ func (c *Conn) answerLarge(sv *served, e *ledger.Entry, o ledger.Outcome) {
 
 // answered notes an outcome that the peer will have once it has read what is
 // posted, and asks for an acknowledgement when there are many. The caller
-// holds mu.
-func (c *Conn) answered(e *ledger.Entry, bytes int) {
+// holds mu. Of a stream nothing is kept.
+func (c *Conn) answered(sv *served, e *ledger.Entry, bytes int) {
+	if sv.pipe != nil {
+		return
+	}
 	if len(c.unacked) == ackMost {
 		c.unacked = nil
 	}

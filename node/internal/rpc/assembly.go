@@ -22,11 +22,10 @@ type assembly struct {
 	kind    uint8 // wire.ChunkCall, ChunkReply or ChunkFail
 	buf     []byte
 	charged int64
-	credit  int64 // what the peer may send of it
-	owed    int64 // received and not yet returned
-	began   time.Time
-	latest  time.Time
-	timer   *time.Timer
+	window
+	began  time.Time
+	latest time.Time
+	timer  *time.Timer
 }
 
 // newAssembly begins one; nil when the budget is used up.
@@ -36,18 +35,9 @@ func (c *Conn) newAssembly(number uint64, kind uint8, onIdle func()) *assembly {
 	}
 	now := time.Now()
 	return &assembly{
-		conn: c, number: number, kind: kind, charged: assemblyCost, credit: wire.CallCredit,
+		conn: c, number: number, kind: kind, charged: assemblyCost, window: fullWindow(),
 		began: now, latest: now, timer: time.AfterFunc(c.cfg.Timers.Stall, onIdle),
 	}
-}
-
-// spend uses up the call's credit for a chunk that has come.
-func (a *assembly) spend(n int) error {
-	a.credit -= int64(n)
-	if a.credit < 0 {
-		return ErrCredit
-	}
-	return nil
 }
 
 // add takes a chunk's bytes and returns the credit; false when the message is
@@ -58,12 +48,7 @@ func (a *assembly) add(b []byte) bool {
 	}
 	a.buf = append(a.buf, b...)
 	a.latest = time.Now()
-	a.owed += int64(len(b))
-	if a.owed >= wire.CallCredit/4 {
-		a.conn.grant(a.number, a.owed)
-		a.credit += a.owed
-		a.owed = 0
-	}
+	a.owe(a.conn, a.number, len(b))
 	return true
 }
 
@@ -108,10 +93,4 @@ func (a *assembly) complete() (body []byte, charged int64) {
 	body, charged = a.buf, a.charged
 	a.buf, a.charged = nil, 0
 	return body, charged
-}
-
-// grant posts a CREDIT; number 0 is the link.
-func (c *Conn) grant(number uint64, bytes int64) {
-	var body [12]byte
-	c.post(wire.TypeCredit, wire.AppendCredit(body[:0], wire.Credit{Number: number, Bytes: uint32(bytes)}))
 }

@@ -33,6 +33,7 @@ type pending struct {
 	sent      bool // the whole CALL was posted
 	out       *outflow
 	in        *assembly
+	stream    *Stream // whose call it is; nil for a plain one, and then done is set
 }
 
 // result is how a call ended: err, or a FAIL, or a value.
@@ -203,6 +204,9 @@ func (c *Conn) begin(p *pending) (uint64, error) {
 	c.next += 2
 	c.pending[number] = p
 	c.lastUse = time.Now()
+	if p.stream != nil {
+		p.stream.start(number)
+	}
 	c.hurry(c.cfg.Timers.BusyPing)
 	return number, nil
 }
@@ -233,7 +237,7 @@ func (c *Conn) sendLarge(ctx context.Context, p *pending, body []byte) (number u
 		o.number, p.out = number, o
 		return err
 	}
-	err = o.send(ctx, body, begin, func() { p.sent, p.out = true, nil })
+	err = o.send(ctx, body, begin, func() { c.sentLarge(p, o) })
 	if number != 0 {
 		return number, err
 	}
@@ -241,6 +245,16 @@ func (c *Conn) sendLarge(ctx context.Context, p *pending, body []byte) (number u
 		err = c.link.Err() // it ended before the first chunk
 	}
 	return 0, c.unsent(ctx, err)
+}
+
+// sentLarge notes that a large CALL was posted whole. A stream behind it goes
+// on with the credit that is left. The caller holds mu.
+func (c *Conn) sentLarge(p *pending, o *outflow) {
+	p.sent, p.out = true, nil
+	if p.stream != nil {
+		p.out = p.stream.out
+		p.out.credit = o.credit
+	}
 }
 
 // abandon ends a call whose caller waits no longer, unless its answer came first.
@@ -274,7 +288,11 @@ func (c *Conn) finish(number uint64, p *pending, r result) {
 		p.in.discard()
 		p.in = nil
 	}
-	p.done <- r
+	if p.stream != nil {
+		p.stream.finish(r)
+	} else {
+		p.done <- r
+	}
 	c.parting.check(c)
 }
 

@@ -23,7 +23,47 @@ func (c *Conn) onChunk(body []byte) error {
 	case wire.ChunkReply, wire.ChunkFail:
 		return c.onAnswerChunk(chunk, kind)
 	}
-	return nil // a stream's, and this side has opened none
+	return c.onStreamChunk(chunk)
+}
+
+// onStreamChunk takes a part of a stream. One for a call that is no stream is
+// ignored like one for a call that has ended. The caller holds mu.
+func (c *Conn) onStreamChunk(chunk wire.Chunk) error {
+	if p := c.pending[chunk.Number]; p != nil && p.stream != nil {
+		return c.toStream(p.stream, chunk)
+	}
+	sv := c.served[chunk.Number]
+	switch {
+	case sv == nil:
+		return nil
+	case sv.in != nil:
+		return ErrMixed
+	case sv.pipe == nil && sv.unread:
+		c.openPipe(sv)
+	case sv.pipe == nil:
+		return nil
+	}
+	ok, err := sv.pipe.arrive(chunk)
+	if !ok {
+		why := exhausted("no memory left for what comes of the stream")
+		why.Executed = commands.ExecutedMaybe
+		sv.pipe.abort(why)
+		c.answerLocked(sv, why)
+	}
+	return err
+}
+
+// toStream takes a part of an own stream.
+func (c *Conn) toStream(s *Stream, chunk wire.Chunk) error {
+	s.begin()
+	ok, err := s.arrive(chunk)
+	switch {
+	case !ok:
+		c.giveUp(s.number, &s.pending, "no memory left for what comes of the stream")
+	case s.closed && err == nil: // only a REPLY or FAIL can follow
+		s.window.refill(c, s.number)
+	}
+	return err
 }
 
 // takeLink uses up the peer's link credit and returns it in portions.
@@ -50,6 +90,9 @@ func (c *Conn) onAnswerChunk(chunk wire.Chunk, kind uint8) error {
 	if p.in == nil {
 		number := chunk.Number
 		p.in = c.newAssembly(number, kind, func() { c.answerIdle(number, p) })
+		if p.stream != nil && p.in != nil {
+			p.in.window, p.stream.closed = p.stream.window, true
+		}
 	}
 	if p.in == nil {
 		c.giveUp(chunk.Number, p, "no memory left for the answer")

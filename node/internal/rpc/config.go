@@ -28,6 +28,10 @@ type ServerConfig struct {
 	// of calls until their handler has ended, of replies until they are
 	// complete. Default 256 MiB.
 	AssemblyBytes int64
+	// StreamBytes bounds the memory of what came of all streams, both those that
+	// peers opened and own ones, and was not read yet. A stream that finds none
+	// left fails with RESOURCE_EXHAUSTED. Default 256 MiB.
+	StreamBytes int64
 	// Logger gets the end of each link at debug level; nil logs nothing.
 	Logger *slog.Logger
 	// Serve runs a call whose command was found, on a goroutine of its own, and
@@ -56,6 +60,9 @@ func (c ServerConfig) withDefaults() ServerConfig {
 	}
 	if c.AssemblyBytes <= 0 {
 		c.AssemblyBytes = 256 << 20
+	}
+	if c.StreamBytes <= 0 {
+		c.StreamBytes = 256 << 20
 	}
 	return c
 }

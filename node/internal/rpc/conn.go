@@ -51,6 +51,8 @@ type Conn struct {
 	served     map[uint64]*served
 	assembling int // of served
 
+	streams int // open, of pending and served
+
 	// Credit, in chunk bytes of the whole link.
 	sendCredit int64     // what may be sent
 	lastCredit time.Time // when it last grew
@@ -144,6 +146,9 @@ func (c *Conn) end(err error) {
 		c.finish(number, p, result{err: &BrokenError{Sent: sent, Cause: c.cause}})
 	}
 	for _, sv := range c.served {
+		if sv.pipe != nil {
+			sv.pipe.abort(linkLost(c.cause))
+		}
 		c.drop(sv)
 	}
 	for _, o := range c.hungry {
@@ -188,6 +193,14 @@ func (c *Conn) Serving() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return len(c.served)
+}
+
+// Streams is the number of streams that are open, of both sides. They are
+// among the calls that Pending and Serving count, and may stay for long.
+func (c *Conn) Streams() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.streams
 }
 
 // LastUse is when a call last began or ended, either way; the time of New

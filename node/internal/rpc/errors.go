@@ -20,12 +20,22 @@ var (
 	ErrNumber = errors.New("rpc: call number out of order")
 	// ErrMixed: the peer mixed two kinds of message under one call number.
 	ErrMixed = errors.New("rpc: chunks of two kinds under one number")
+	// ErrAfterEnd: the peer sent more of a stream after it had ended it.
+	ErrAfterEnd = errors.New("rpc: a chunk after the end of its stream")
 	// ErrClosed: Close was called without a cause.
 	ErrClosed = errors.New("rpc: closed")
 )
 
 // ErrParting refuses a call on a link on which this side said BYE.
 var ErrParting = errors.New("rpc: the link is parting")
+
+// Errors of a stream's ends. They do not end the link.
+var (
+	// ErrEnded: the call of the stream has ended; its result says how.
+	ErrEnded = errors.New("rpc: the call of the stream has ended")
+	// ErrWriteClosed: CloseWrite was called before.
+	ErrWriteClosed = errors.New("rpc: this side has ended its direction of the stream")
+)
 
 // errStalled: the peer granted no credit for too long.
 var errStalled = errors.New("rpc: the peer takes no more of a large message")

@@ -145,7 +145,7 @@ func TestRuleBreakersLoseTheirLink(t *testing.T) {
 // arrives whole, so only a peer that does not count can exceed it. It is seen
 // at the one place that counts.
 func TestExceedingCallCreditIsAnError(t *testing.T) {
-	a := &assembly{credit: wire.CallCredit}
+	a := &window{credit: wire.CallCredit}
 	if err := a.spend(wire.CallCredit); err != nil {
 		t.Fatal(err)
 	}

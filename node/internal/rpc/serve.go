@@ -18,6 +18,11 @@ type served struct {
 	in    *assembly
 	out   *outflow
 	entry *ledger.Entry // once it has begun
+	pipe  *pipe         // of a stream
+	// unread says that a large CALL has come and was not looked into yet, so it
+	// may be a stream's. What that may send is the rest of the CALL's window.
+	unread bool
+	window window
 
 	conn    *Conn
 	number  uint64
@@ -63,6 +68,9 @@ func (c *Conn) drop(sv *served) {
 	if sv.out != nil {
 		sv.out.stop()
 		sv.out = nil
+	}
+	if sv.pipe != nil {
+		c.closePipe(sv)
 	}
 	c.parting.check(c)
 }
@@ -115,6 +123,7 @@ func (c *Conn) onCallChunk(chunk wire.Chunk) error {
 	if chunk.Flags&wire.ChunkEnd != 0 {
 		var body []byte
 		body, sv.charged = sv.in.complete()
+		sv.unread, sv.window = true, sv.in.window
 		sv.in = nil
 		c.assembling--
 		// Reading a large message takes long, so the reader does not do it.
@@ -185,8 +194,10 @@ func (c *Conn) serve(sv *served, body []byte) {
 		ctx, cancel = c.server.context(sv.arrived, msg.Remaining)
 	}
 	repeat := msg.Flags&wire.CallRepeat != 0
-	verdict, entry, outcome := c.memory.Begin(id, repeat, admission == admitted, cancel, sv)
+	stream := msg.Flags&wire.CallStream != 0
+	verdict, entry, outcome := c.begun(id, repeat, stream, admission == admitted, cancel, sv)
 	c.bind(sv, entry, verdict)
+	c.settlePipe(sv, stream && verdict == ledger.Run, ctx, cancel)
 	if verdict == ledger.Run {
 		running = true
 		go c.server.run(ctx, cancel, sv)
@@ -197,6 +208,15 @@ func (c *Conn) serve(sv *served, body []byte) {
 		c.server.leave(c.peer)
 	}
 	c.settle(sv, verdict, admission, entry, outcome)
+}
+
+// begun asks the ledger. A stream is never repeated: it begins once, or not.
+func (c *Conn) begun(id ledger.ID, repeat, stream, admit bool, cancel func(), sv *served) (ledger.Verdict, *ledger.Entry, ledger.Outcome) {
+	if stream {
+		verdict, entry := c.memory.BeginOnce(id, repeat, admit, cancel, sv)
+		return verdict, entry, ledger.Outcome{}
+	}
+	return c.memory.Begin(id, repeat, admit, cancel, sv)
 }
 
 // admit takes a place for a handler, unless the link is parting.
@@ -235,6 +255,8 @@ func (c *Conn) settle(sv *served, v ledger.Verdict, a admission, e *ledger.Entry
 	case ledger.Kept:
 		s.counters.repeats.Add(1)
 		sv.Deliver(e, o)
+	case ledger.Running:
+		c.refuse(sv, repeated("the call runs and cannot be repeated", commands.ExecutedMaybe))
 	case ledger.Gone:
 		c.refuse(sv, repeated("the command ran and its outcome is gone", commands.ExecutedYes))
 	case ledger.Doubtful:
@@ -262,6 +284,9 @@ func (c *Conn) onCancel(body []byte) error {
 	c.server.counters.cancelled.Add(1)
 	if cancel.Mode == wire.CancelAnswer {
 		c.answerLocked(sv, cancelled(sv.in != nil))
+	}
+	if sv.pipe != nil {
+		sv.pipe.abort(contextEnded(context.Canceled))
 	}
 	c.drop(sv)
 	c.mu.Unlock()

@@ -25,6 +25,9 @@ type Server struct {
 
 	assembly atomic.Int64 // bytes of messages that arrive as chunks
 	counters counters
+
+	streams    atomic.Int64 // bytes held by what came of streams and was not read
+	streamPeak atomic.Int64 // the most of it ever
 }
 
 type counters struct {
@@ -76,6 +79,8 @@ type Stats struct {
 	Cancelled  uint64       // CANCELs of calls that were received or ran
 	Stalled    uint64       // large messages given up because they made no progress
 	Assembly   int64        // bytes held by messages that arrive or arrived as chunks
+	Streams    int64        // bytes held by what came of streams and was not read
+	StreamPeak int64        // the most of it ever
 	Ledger     ledger.Stats // the at-most-once memory
 }
 
@@ -92,6 +97,8 @@ func (s *Server) Stats() Stats {
 		Cancelled:  s.counters.cancelled.Load(),
 		Stalled:    s.counters.stalled.Load(),
 		Assembly:   s.assembly.Load(),
+		Streams:    s.streams.Load(),
+		StreamPeak: s.streamPeak.Load(),
 		Ledger:     s.ledger.Stats(),
 	}
 }
