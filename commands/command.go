@@ -6,6 +6,8 @@ import (
 	"sync/atomic"
 
 	"github.com/google/jsonschema-go/jsonschema"
+
+	"github.com/fernmesh/fernmesh/internal/items"
 )
 
 // Handler is the plain form of a command: it takes its arguments from the call
@@ -24,6 +26,7 @@ type Command struct {
 	run         runner
 	check       func(*Call) error            // of the arguments, before run; nil accepts all
 	logger      *atomic.Pointer[slog.Logger] // the tree's
+	memory      *items.Budget                // the tree's, for large items that arrive
 }
 
 // runner runs a command and returns its encoded value. An error made of a
@@ -55,6 +58,15 @@ type Description struct {
 	// value. They are nil for a plain handler, which takes what it likes.
 	Input  *jsonschema.Schema `json:"input,omitempty"`
 	Output *jsonschema.Schema `json:"output,omitempty"`
+
+	// Streams is which way values stream beside arguments and value; "" is a
+	// command that does not stream. Item and InputItem are the JSON Schemas of
+	// each value that it sends and takes, nil where there are none or a plain
+	// handler does not say. A command that streams output has no Output: its
+	// value, when all went well, is nil.
+	Streams   Streams            `json:"streams,omitempty"`
+	Item      *jsonschema.Schema `json:"item,omitempty"`
+	InputItem *jsonschema.Schema `json:"input_item,omitempty"`
 }
 
 // Option changes how a command is registered or removed.

@@ -7,8 +7,9 @@ import (
 )
 
 // HandleMap registers a nested map of handlers below top, or at the root when
-// top is empty. A key is one segment of a path; a value is a [Handler], a
-// function of that form, or a map[string]any of the same kind.
+// top is empty. A key is one segment of a path; a value is a [Handler]
+// or [StreamHandler], a function of either form, or a map[string]any of the same
+// kind.
 //
 // All commands become callable at once. When one is refused, for a reason of
 // [Tree.Handle], none is registered. Options hold for every command.
@@ -52,6 +53,10 @@ func flatten(cmds []*Command, prefix string, m map[string]any, s settings, depth
 			cmd, err = plainCommand(prefix+name, v, s)
 		case func(context.Context, *Call) (any, error):
 			cmd, err = plainCommand(prefix+name, v, s)
+		case StreamHandler:
+			cmd, err = plainStreamCommand(prefix+name, v, s)
+		case func(context.Context, *Call, *Stream) (any, error):
+			cmd, err = plainStreamCommand(prefix+name, v, s)
 		default:
 			err = Errorf(InvalidArgument, "command %s: %T is neither a handler nor a map of them",
 				quoted(prefix+name), v)

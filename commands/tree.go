@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 
 	"github.com/fernmesh/fernmesh/commands/internal/hamt"
+	"github.com/fernmesh/fernmesh/internal/items"
 )
 
 // Tree holds the commands of a node. Every method may be used at any time
@@ -19,6 +20,7 @@ type Tree struct {
 	mu     sync.Mutex // held by writers, from reading root to storing it
 	root   atomic.Pointer[group]
 	logger atomic.Pointer[slog.Logger]
+	memory *items.Budget // of streamed values that arrive
 }
 
 // group is one directory. A group in a tree is never changed and never
@@ -33,7 +35,7 @@ type member struct {
 
 // NewTree returns an empty tree.
 func NewTree() *Tree {
-	t := &Tree{}
+	t := &Tree{memory: items.NewBudget(defaultStreamMemory)}
 	t.root.Store(&group{})
 	return t
 }
@@ -62,7 +64,7 @@ func (t *Tree) add(s settings, cmds ...*Command) error {
 	defer t.mu.Unlock()
 	root := t.root.Load()
 	for _, cmd := range cmds {
-		cmd.logger = &t.logger
+		cmd.logger, cmd.memory = &t.logger, t.memory
 		if cmd.path.Reserved() && !s.force {
 			return reservedError(cmd.path)
 		}

@@ -31,7 +31,7 @@ func TestS4_8_EveryNodeAnswersTheBuiltIns(t *testing.T) {
 			t.Errorf("__echo__:\n%s", diff)
 		}
 		list := ask("__list_commands__").([]any)
-		wantList := []any{"__describe__", "__echo__", "__health__", "__info__", "__list_commands__", "__peers__", "__stats__", "lights.kitchen.set"}
+		wantList := []any{"__describe__", "__echo__", "__health__", "__info__", "__list_commands__", "__peers__", "__publish__", "__stats__", "__subscribe__", "lights.kitchen.set"}
 		if diff := cmp.Diff(wantList, list); diff != "" {
 			t.Errorf("__list_commands__:\n%s", diff)
 		}

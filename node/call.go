@@ -63,14 +63,9 @@ func (n *Node) Call(ctx context.Context, target, path string, opts ...CallOption
 // that says the command ran.
 func Invoke[Out any](ctx context.Context, n *Node, target, path string, in any, opts ...CallOption) (Out, error) {
 	var out Out
-	req, err := prepare(path, collect(opts))
+	req, err := prepareInput(path, in, opts)
 	if err != nil {
 		return out, err
-	}
-	if in != nil {
-		if req.kwargs, err = commands.EncodeInput(in); err != nil {
-			return out, badCall(err)
-		}
 	}
 	ctx, cancel := n.bounded(ctx)
 	defer cancel()
@@ -82,6 +77,18 @@ func Invoke[Out any](ctx context.Context, n *Node, target, path string, in any, 
 		return out, callError(commands.Internal, commands.ExecutedYes, commands.WhereCaller, err, "the answer has another type than the caller expects")
 	}
 	return out, nil
+}
+
+// prepareInput is prepare with a struct, or nil, as named arguments.
+func prepareInput(path string, in any, opts []CallOption) (*request, error) {
+	req, err := prepare(path, collect(opts))
+	if err != nil || in == nil {
+		return req, err
+	}
+	if req.kwargs, err = commands.EncodeInput(in); err != nil {
+		return nil, badCall(err)
+	}
+	return req, nil
 }
 
 // bounded gives the context the default timeout if it has no deadline.
@@ -122,14 +129,12 @@ type calling struct {
 }
 
 func (c *calling) run(ctx context.Context) (*Reply, error) {
-	if err := c.node.usable(); err != nil {
-		return nil, c.fail(commands.Unavailable, commands.WhereCaller, err, "")
+	self, err := c.check()
+	if err != nil {
+		return nil, err
 	}
-	if c.target == c.node.Name() && c.target != "" {
+	if self {
 		return c.node.callSelf(ctx, c.req)
-	}
-	if err := wire.CheckName("name", c.target); err != nil {
-		return nil, badCall(err)
 	}
 	for {
 		reply, err := c.attempt(ctx)
@@ -143,13 +148,24 @@ func (c *calling) run(ctx context.Context) (*Reply, error) {
 	}
 }
 
+// check refuses what cannot be called at all, and tells whether the target is
+// this node itself.
+func (c *calling) check() (self bool, err error) {
+	if err := c.node.usable(); err != nil {
+		return false, c.fail(commands.Unavailable, commands.WhereCaller, err, "")
+	}
+	if c.target == c.node.Name() && c.target != "" {
+		return true, nil
+	}
+	if err := wire.CheckName("name", c.target); err != nil {
+		return false, badCall(err)
+	}
+	return false, nil
+}
+
 // attempt resolves the target, reaches it and makes the call over one link.
 func (c *calling) attempt(ctx context.Context) (*Reply, error) {
-	m, err := c.node.resolve(ctx, c.target)
-	if err != nil {
-		return nil, err
-	}
-	s, err := c.node.reach(ctx, m, nil)
+	m, s, err := c.locate(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -157,4 +173,14 @@ func (c *calling) attempt(ctx context.Context) (*Reply, error) {
 		return nil, err
 	}
 	return c.over(ctx, m, s)
+}
+
+// locate resolves the target and reaches it.
+func (c *calling) locate(ctx context.Context) (*member, *session, error) {
+	m, err := c.node.resolve(ctx, c.target)
+	if err != nil {
+		return nil, nil, err
+	}
+	s, err := c.node.reach(ctx, m, nil)
+	return m, s, err
 }

@@ -25,10 +25,22 @@ type Limits struct {
 	HandlersPerNode int
 	// AssemblyBytes bounds the memory of half-received large messages (256 MiB).
 	AssemblyBytes int64
+	// StreamBytes bounds the memory of streamed values above 64 KiB that are
+	// arriving, for handlers and for callers each (256 MiB).
+	StreamBytes int64
 	// Roster is how many members the node remembers (4,096).
 	Roster int
 	// EventQueue is how many events wait for one slow reader (256).
 	EventQueue int
+	// TopicQueue is how many published values wait for one subscriber, at the
+	// publisher and again at the subscriber (256).
+	TopicQueue int
+	// PublicationBytes is how many bytes one published value takes at most,
+	// encoded (64 KiB); larger ones are refused, and passed over by a subscriber.
+	PublicationBytes int
+	// Subscriptions is how many subscriptions of other nodes, and of its own, a
+	// node serves (1,024).
+	Subscriptions int
 }
 
 // Timers holds the node's periods. The zero value of each field means its default.
@@ -49,15 +61,17 @@ type Timers struct {
 	RetryFor time.Duration
 	// IdleClose ends a link that carried no call for so long (10 min).
 	IdleClose time.Duration
-	// Renew replaces a session by one with a fresh key exchange (1 h);
-	// HardEnd ends a session that could not be renewed (24 h).
+	// Renew replaces a session by one with a fresh key exchange (1 h); streams
+	// that are open stay on the old one until they end. HardEnd ends a session
+	// that could not be renewed, or whose streams do not end (24 h).
 	Renew   time.Duration
 	HardEnd time.Duration
 	// StaticRetryMin and StaticRetryMax bound the wait between attempts to
 	// reach a static peer (1 s to 60 s, doubling, with jitter).
 	StaticRetryMin time.Duration
 	StaticRetryMax time.Duration
-	// Drain is how long a parting link may finish accepted calls (10 s).
+	// Drain is how long a parting link may finish accepted calls (10 s); open
+	// streams may take until HardEnd, unless the node shuts down.
 	Drain time.Duration
 	// RelayConnect bounds joining a relay (10 s); RelayRetryMin and
 	// RelayRetryMax the wait before the next attempt (1 s to 60 s, doubling,
@@ -93,8 +107,12 @@ func (l Limits) withDefaults() Limits {
 	or(&l.HandlersPerPeer, 256)
 	or(&l.HandlersPerNode, 4096)
 	or(&l.AssemblyBytes, 256<<20)
+	or(&l.StreamBytes, 256<<20)
 	or(&l.Roster, 4096)
 	or(&l.EventQueue, 256)
+	or(&l.TopicQueue, 256)
+	or(&l.PublicationBytes, 64<<10)
+	or(&l.Subscriptions, 1024)
 	return l
 }
 

@@ -3,8 +3,6 @@ package node
 import (
 	"context"
 
-	"github.com/vmihailenco/msgpack/v5"
-
 	"github.com/fernmesh/fernmesh/commands"
 	"github.com/fernmesh/fernmesh/crypto"
 	"github.com/fernmesh/fernmesh/internal/wire"
@@ -106,14 +104,15 @@ func reason(err error) string {
 	return err.Error()
 }
 
-// part says BYE on a session and lets accepted calls finish, without waiting.
+// part says BYE on a session and lets accepted calls and open streams finish,
+// without waiting.
 func (n *Node) part(s *session, why parted) {
 	if s.parting.Swap(true) {
 		return
 	}
 	if !n.spawn(func() {
-		ctx, cancel := context.WithTimeout(n.ctx, n.cfg.Timers.Drain)
-		defer cancel()
+		ctx, stop := n.patience(s)
+		defer stop()
 		_ = s.conn.Bye(ctx, wire.Bye{Code: why.code, Text: why.text}) // the link ends either way
 	}) {
 		s.conn.Close(ErrShutdown)
@@ -126,16 +125,18 @@ func (n *Node) callSelf(ctx context.Context, req *request) (*Reply, error) {
 	if missing != nil {
 		return nil, missing
 	}
-	caller := commands.Caller{
-		Name: n.Name(), Key: n.identity.Public(), Verified: true, Instance: n.instance,
-		Network: n.cfg.Network, Path: "self",
-	}
-	ctx = context.WithValue(ctx, nodeKey{}, n)
-	value, failed := n.invoke(ctx, cmd, &commands.Call{
-		Path: cmd.Path(), Caller: caller, RawArgs: msgpack.RawMessage(req.args), RawKwargs: msgpack.RawMessage(req.kwargs),
-	})
+	value, failed := n.invoke(context.WithValue(ctx, nodeKey{}, n), cmd, n.ownCall(cmd, req))
 	if failed != nil {
 		return nil, failed
 	}
 	return &Reply{Node: n.Name(), Path: PathInfo{Kind: "self"}, raw: value}, nil
+}
+
+// ownCall is a call of this node to itself.
+func (n *Node) ownCall(cmd *commands.Command, req *request) *commands.Call {
+	return &commands.Call{
+		Path:    cmd.Path(),
+		Caller:  n.asCaller(),
+		RawArgs: req.args, RawKwargs: req.kwargs,
+	}
 }

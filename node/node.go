@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/netip"
 	"sync"
@@ -10,6 +11,7 @@ import (
 	"github.com/fernmesh/fernmesh/commands"
 	"github.com/fernmesh/fernmesh/crypto"
 	"github.com/fernmesh/fernmesh/discovery"
+	"github.com/fernmesh/fernmesh/internal/items"
 	"github.com/fernmesh/fernmesh/node/internal/link"
 	"github.com/fernmesh/fernmesh/node/internal/rpc"
 	"github.com/fernmesh/fernmesh/relay"
@@ -28,7 +30,9 @@ type Node struct {
 	tree     *commands.Tree
 	server   *rpc.Server
 	chain    rpc.ServeFunc // what a call passes before its command
+	items    *items.Budget // of streamed values that arrive for callers here
 	roster   *roster
+	topics   *topics
 	events   *events
 	ids      *callIDs
 	count    *counters
@@ -92,13 +96,16 @@ func New(cfg Config) (*Node, error) {
 		n.relays = append(n.relays, a)
 	}
 	n.ring = newRing(cfg.Keys, cfg.Network)
+	n.topics = newTopics(cfg.Limits.TopicQueue, cfg.Limits.Subscriptions, n.count)
+	n.items = items.NewBudget(cfg.Limits.StreamBytes)
+	n.tree.SetStreamMemory(cfg.Limits.StreamBytes)
 	n.guard = newAdmission(cfg.Limits, n.count)
 	n.events = newEvents(cfg.Limits.EventQueue, n.count)
 	n.roster = newRoster(n.instance, cfg.Limits.Roster, n.count, n.events)
 	n.ctx, n.cancel = context.WithCancel(context.Background())
 	n.chain = n.newChain()
 	n.server = rpc.NewServer(n.serverConfig())
-	if err := n.addBuiltins(); err != nil {
+	if err := errors.Join(n.addBuiltins(), n.addTopics()); err != nil {
 		return nil, err
 	}
 	return n, nil

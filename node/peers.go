@@ -111,6 +111,8 @@ func (n *Node) Stats() Stats {
 		Calls: c.Calls.Load(), CallsFailed: c.CallsFailed.Load(), Retries: c.Retries.Load(), SecondPaths: c.SecondPaths.Load(),
 		NameConflicts: c.NameConflicts.Load(), Renames: c.Renames.Load(),
 		RosterFull: c.RosterFull.Load(), EventsLost: c.EventsLost.Load(), PresenceRefused: c.PresenceRefused.Load(),
+		StreamItemsRefused:  n.tree.StreamMemoryRefused() + n.items.Refused(),
+		PublicationsDropped: c.PublicationsDropped.Load(), SubscriptionsRefused: c.SubscriptionsRefused.Load(),
 		Handshakes: n.links.Snapshot(),
 	}
 	n.mu.Lock()

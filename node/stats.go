@@ -13,6 +13,7 @@ type counters struct {
 	Calls, CallsFailed, Retries, SecondPaths       atomic.Uint64
 	NameConflicts, Renames, RosterFull, EventsLost atomic.Uint64
 	PresenceRefused                                atomic.Uint64
+	PublicationsDropped, SubscriptionsRefused      atomic.Uint64
 }
 
 // Stats counts what happened since the node was made. Counters only grow;
@@ -40,6 +41,13 @@ type Stats struct {
 	// PresenceRefused counts presence tokens from relays that did not open or
 	// named another address.
 	PresenceRefused uint64
+	// StreamItemsRefused counts streamed values that came while the memory of
+	// Limits.StreamBytes was in use, for handlers and for callers.
+	StreamItemsRefused uint64
+	// PublicationsDropped counts published values lost because a subscriber's
+	// queue was full, here or on their way to a subscriber here;
+	// SubscriptionsRefused those beyond Limits.Subscriptions.
+	PublicationsDropped, SubscriptionsRefused uint64
 	// Handshakes counts refused handshakes by cause.
 	Handshakes map[string]uint64
 	// Discovery counts what discovery heard and refused.

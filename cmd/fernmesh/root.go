@@ -48,7 +48,7 @@ func (m *Main) rootCommand() *cobra.Command {
 	root.SetHelpCommand(helpCommand())
 	root.AddCommand(
 		m.initCommand(), m.inviteCommand(), m.joinCommand(), m.keygenCommand(), m.serveCommand(), m.callCommand(), m.peersCommand(), m.treeCommand(),
-		m.describeCommand(), m.pingCommand(), m.relayRoomCommand(), m.demoCommand(), m.demoRelayCommand(), m.versionCommand(), m.completionCommand(),
+		m.describeCommand(), m.pingCommand(), m.publishCommand(), m.subscribeCommand(), m.relayRoomCommand(), m.demoCommand(), m.demoRelayCommand(), m.versionCommand(), m.completionCommand(),
 		configTopic(), programsTopic(), outputTopic(), exitCodesTopic(),
 	)
 	return root
