@@ -50,12 +50,13 @@ type Description struct {
 	Doc        string `json:"doc,omitempty"`
 	Idempotent bool   `json:"idempotent,omitempty"`
 
-	// Arguments are the names of a typed handler's arguments in the order in
-	// which positional ones fill them.
+	// Arguments are the names of the arguments that Input describes, in the
+	// order in which positional ones fill them.
 	Arguments []string `json:"arguments,omitempty"`
 
 	// Input and Output are JSON Schemas, of the named arguments and of the
-	// value. They are nil for a plain handler, which takes what it likes.
+	// value. They are nil for a plain handler that was registered without
+	// [Input], [Output] or [Schemas].
 	Input  *jsonschema.Schema `json:"input,omitempty"`
 	Output *jsonschema.Schema `json:"output,omitempty"`
 
@@ -77,6 +78,7 @@ type settings struct {
 	idempotent bool
 	replace    bool
 	force      bool
+	schemas    schemas
 }
 
 func apply(opts []Option) (s settings) {

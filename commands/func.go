@@ -9,7 +9,8 @@ import (
 
 // Func registers a typed handler at path. In is a struct, or a pointer to one,
 // with a field for each argument, named as in JSON; Out is any type that can be
-// encoded. JSON Schemas of both become part of the command's [Description].
+// encoded. JSON Schemas of both become part of the command's [Description];
+// [Input], [Output] and [Schemas] change nothing here.
 //
 // Named arguments go to the fields of their names; positional ones fill the
 // fields in the order of declaration; a call may mix both. A field that is a
@@ -51,11 +52,7 @@ func Func[In, Out any](t *Tree, path string, f func(ctx context.Context, in In) 
 	if err != nil {
 		return err
 	}
-	cmd.check = func(c *Call) error {
-		err := input.Decode(c.RawArgs, c.RawKwargs, reflect.ValueOf(new(In)).Elem())
-		return argumentError("argument", err)
-	}
-	cmd.description.Arguments = input.Schema.PropertyOrder
-	cmd.description.Input, cmd.description.Output = input.Schema, output.Schema
+	cmd.check = checkInput[In](input)
+	cmd.description.setSchemas(input.Schema, output.Schema)
 	return t.add(s, cmd)
 }

@@ -68,7 +68,7 @@ func Invoke(ctx context.Context, cmd *Command, c *Call) ([]byte, *Error) {
 
 // Check tells whether the arguments of c are those that the command takes,
 // without running it: nil, or INVALID_ARGUMENT, executed no, where handler. What
-// a plain handler takes only it knows, so for one the answer is nil.
+// a plain handler without [Input] takes only it knows, so for one the answer is nil.
 func (cmd *Command) Check(c *Call) *Error {
 	if cmd.check == nil {
 		return nil

@@ -11,7 +11,16 @@ func plainCommand(path string, h Handler, s settings) (*Command, error) {
 	if h == nil {
 		return nil, Errorf(InvalidArgument, "command %s: the handler is nil", quoted(path))
 	}
-	return newCommand(path, s, func(ctx context.Context, c *Call) ([]byte, error) {
+	if s.schemas.err != nil {
+		return nil, Errorf(InvalidArgument, "command %s: %v", quoted(path), s.schemas.err)
+	}
+	check := s.schemas.check
+	cmd, err := newCommand(path, s, func(ctx context.Context, c *Call) ([]byte, error) {
+		if check != nil {
+			if err := check(c); err != nil {
+				return nil, err
+			}
+		}
 		v, err := h(ctx, c)
 		if err = realError(err); err != nil {
 			return nil, err
@@ -22,6 +31,12 @@ func plainCommand(path string, h Handler, s settings) (*Command, error) {
 		}
 		return raw, nil
 	})
+	if err != nil {
+		return nil, err
+	}
+	cmd.check = check
+	cmd.description.setSchemas(s.schemas.input, s.schemas.output)
+	return cmd, nil
 }
 
 func newCommand(path string, s settings, run runner) (*Command, error) {

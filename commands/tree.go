@@ -142,6 +142,9 @@ func (t *Tree) List(prefix string) []string {
 	return []string{}
 }
 
+// Len returns how many commands there are.
+func (t *Tree) Len() int { return t.root.Load().size() }
+
 // Describe returns the description of the command at path, or the error of
 // [ParsePath] or [Tree.Lookup].
 func (t *Tree) Describe(path string) (Description, error) {
@@ -229,6 +232,18 @@ func (g *group) list(out []string) []string {
 		}
 	}
 	return out
+}
+
+// size counts the commands in g.
+func (g *group) size() (n int) {
+	for _, m := range g.members.All() {
+		if m.command != nil {
+			n++
+		} else {
+			n += m.group.size()
+		}
+	}
+	return n
 }
 
 func reservedError(p Path) *Error {

@@ -2,12 +2,11 @@ package node
 
 import (
 	"context"
-	"errors"
 	"runtime"
-	"time"
 
 	"github.com/fernmesh/fernmesh/commands"
 	"github.com/fernmesh/fernmesh/discovery"
+	"github.com/fernmesh/fernmesh/internal/wire"
 )
 
 // Product and Version are what a node says of itself in HELLO and __info__.
@@ -25,16 +24,13 @@ func (n *Node) addBuiltins() error {
 		{"__echo__", "Returns the arguments: {args: [...], kwargs: {...}}.", echo},
 		{"__list_commands__", "Returns the sorted paths of all commands.", n.listCommands},
 		{"__peers__", "Returns the other nodes this node knows, with their paths.", n.listPeers},
-		{"__describe__", "Returns the description of one command: documentation and schemas.", n.describe},
-		{"__info__", "Returns what this node is: name, product, version, time up.", n.info},
-		{"__stats__", "Returns this node's counters.", n.statistics},
-		{"__health__", "Returns {status: \"ok\"} while the node takes calls.", n.health},
+		{"__info__", "Returns what this node is: name, version, time up, number of commands, limits.", n.info},
 	} {
 		if err := n.tree.Handle(b.path, b.h, commands.Doc(b.doc), commands.Idempotent(), commands.Force()); err != nil {
 			return err
 		}
 	}
-	return nil
+	return n.addIntrospection()
 }
 
 func echo(_ context.Context, c *commands.Call) (any, error) {
@@ -51,19 +47,6 @@ func echo(_ context.Context, c *commands.Call) (any, error) {
 
 func (n *Node) listCommands(context.Context, *commands.Call) (any, error) {
 	return n.tree.List(""), nil
-}
-
-func (n *Node) describe(_ context.Context, c *commands.Call) (any, error) {
-	path, err := commands.Arg[string](c, 0)
-	if err != nil {
-		return nil, err
-	}
-	description, err := n.tree.Describe(path)
-	var missing *commands.Error
-	if errors.As(err, &missing) {
-		return nil, missing.DidNotRun() // about the command that was asked for
-	}
-	return description, err
 }
 
 func (n *Node) listPeers(context.Context, *commands.Call) (any, error) {
@@ -87,13 +70,20 @@ func (n *Node) listPeers(context.Context, *commands.Call) (any, error) {
 
 func (n *Node) info(context.Context, *commands.Call) (any, error) {
 	_, up := n.ages()
+	l := n.cfg.Limits
 	return map[string]any{
 		"name": n.Name(), "network": n.Network(), "key": n.Identity().String(), "instance": n.instance.String(),
 		"product": Product, "version": Version, "go": runtime.Version(), "up_ms": up.Milliseconds(),
+		"commands": n.tree.Len(),
+		"limits": map[string]any{
+			"handlers_per_peer": l.HandlersPerPeer, "handlers_per_node": l.HandlersPerNode, "links": l.Links,
+			"roster": l.Roster, "value_bytes": wire.MaxBig,
+		},
 	}, nil
 }
 
-func (n *Node) statistics(context.Context, *commands.Call) (any, error) {
+// statistics is the part of __stats__ that is about the node as a whole.
+func (n *Node) statistics() map[string]any {
 	s, served := n.Stats(), n.server.Stats()
 	return map[string]any{
 		"calls": s.Calls, "calls_failed": s.CallsFailed, "retries": s.Retries,
@@ -101,7 +91,8 @@ func (n *Node) statistics(context.Context, *commands.Call) (any, error) {
 		"served": served.Started, "running": served.Running, "repeats": served.Repeats,
 		"overloaded": served.Overloaded, "cancelled": served.Cancelled,
 		"handshakes_refused": s.Handshakes, "adverts_accepted": s.Discovery.Accepted, "adverts_refused": byCause(s.Discovery),
-	}, nil
+		"commands_unlisted": s.CommandsUnlisted, "descriptions_cut": s.DescriptionsCut,
+	}
 }
 
 func byCause(s discovery.Stats) map[string]uint64 {
@@ -110,12 +101,4 @@ func byCause(s discovery.Stats) map[string]uint64 {
 		refused[cause.String()] = count
 	}
 	return refused
-}
-
-func (n *Node) health(context.Context, *commands.Call) (any, error) {
-	status := "ok"
-	if n.isClosing() {
-		status = "shutting down"
-	}
-	return map[string]any{"status": status, "time": time.Now().UTC()}, nil
 }

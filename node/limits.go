@@ -41,6 +41,16 @@ type Limits struct {
 	// Subscriptions is how many subscriptions of other nodes, and of its own, a
 	// node serves (1,024).
 	Subscriptions int
+	// CommandStats is how many commands have figures of their own in
+	// Node.CommandStats (4,096), about 1.3 KiB each. Those called first have
+	// them; the others share one record.
+	CommandStats int
+	// Descriptions is how many commands one answer of __describe__ describes
+	// (1,000), DescriptionBytes how large it becomes (8 MiB), but for a single one.
+	Descriptions     int
+	DescriptionBytes int
+	// HealthChecks is how many checks Node.AddHealthCheck takes (64).
+	HealthChecks int
 }
 
 // Timers holds the node's periods. The zero value of each field means its default.
@@ -89,6 +99,10 @@ type Timers struct {
 	// Settle is how long a gather to everyone waits after start for the
 	// first answers of discovery (300 ms).
 	Settle time.Duration
+	// HealthCheck is how long one health check may take (2 s); HealthFresh is
+	// how long its result is good for whoever asks next (1 s).
+	HealthCheck time.Duration
+	HealthFresh time.Duration
 }
 
 func or[T int | int64 | float64 | time.Duration](v *T, def T) {
@@ -113,6 +127,10 @@ func (l Limits) withDefaults() Limits {
 	or(&l.TopicQueue, 256)
 	or(&l.PublicationBytes, 64<<10)
 	or(&l.Subscriptions, 1024)
+	or(&l.CommandStats, 4096)
+	or(&l.Descriptions, 1000)
+	or(&l.DescriptionBytes, 8<<20)
+	or(&l.HealthChecks, 64)
 	return l
 }
 
@@ -137,5 +155,7 @@ func (t Timers) withDefaults() Timers {
 	or(&t.Suspect, time.Second)
 	or(&t.Dead, 4*time.Second)
 	or(&t.Settle, 300*time.Millisecond)
+	or(&t.HealthCheck, 2*time.Second)
+	or(&t.HealthFresh, time.Second)
 	return t
 }

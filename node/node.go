@@ -40,6 +40,8 @@ type Node struct {
 	replay   *crypto.ReplaySet
 	guard    *admission
 	made     time.Time
+	tallies  *tallies // of each command that was called
+	checks   *healthChecks
 
 	ctx       context.Context // of everything the node does by itself
 	cancel    context.CancelFunc
@@ -103,6 +105,8 @@ func New(cfg Config) (*Node, error) {
 	n.events = newEvents(cfg.Limits.EventQueue, n.count)
 	n.roster = newRoster(n.instance, cfg.Limits.Roster, n.count, n.events)
 	n.ctx, n.cancel = context.WithCancel(context.Background())
+	n.tallies = newTallies(cfg.Limits.CommandStats, n.count)
+	n.checks = newHealthChecks()
 	n.chain = n.newChain()
 	n.server = rpc.NewServer(n.serverConfig())
 	if err := errors.Join(n.addBuiltins(), n.addTopics()); err != nil {

@@ -113,6 +113,7 @@ func (n *Node) Stats() Stats {
 		RosterFull: c.RosterFull.Load(), EventsLost: c.EventsLost.Load(), PresenceRefused: c.PresenceRefused.Load(),
 		StreamItemsRefused:  n.tree.StreamMemoryRefused() + n.items.Refused(),
 		PublicationsDropped: c.PublicationsDropped.Load(), SubscriptionsRefused: c.SubscriptionsRefused.Load(),
+		CommandsUnlisted: c.CommandsUnlisted.Load(), DescriptionsCut: c.DescriptionsCut.Load(),
 		Handshakes: n.links.Snapshot(),
 	}
 	n.mu.Lock()

@@ -13,6 +13,7 @@ import (
 func (n *Node) newChain() rpc.ServeFunc {
 	serve := rpc.ServeFunc(commands.Serve)
 	serve = dryRuns(serve)
+	serve = n.tallies.counted(serve)
 	return serve
 }
 

@@ -14,6 +14,7 @@ type counters struct {
 	NameConflicts, Renames, RosterFull, EventsLost atomic.Uint64
 	PresenceRefused                                atomic.Uint64
 	PublicationsDropped, SubscriptionsRefused      atomic.Uint64
+	CommandsUnlisted, DescriptionsCut              atomic.Uint64
 }
 
 // Stats counts what happened since the node was made. Counters only grow;
@@ -48,6 +49,9 @@ type Stats struct {
 	// queue was full, here or on their way to a subscriber here;
 	// SubscriptionsRefused those beyond Limits.Subscriptions.
 	PublicationsDropped, SubscriptionsRefused uint64
+	// CommandsUnlisted counts calls of commands beyond Limits.CommandStats,
+	// DescriptionsCut answers of __describe__ cut at Limits.Descriptions or DescriptionBytes.
+	CommandsUnlisted, DescriptionsCut uint64
 	// Handshakes counts refused handshakes by cause.
 	Handshakes map[string]uint64
 	// Discovery counts what discovery heard and refused.

@@ -48,6 +48,7 @@ var demoSteps = []step{
 	{"command too slow", "cellar", (*demo).tooSlow},
 	{"gather from everyone", "*", (*demo).gatherAll},
 	{"10 MiB there and back", "cellar", (*demo).large},
+	{"what nodes counted; health", "*", (*demo).introspect},
 	{"stranger with another key", "kitchen", (*demo).wrongKey},
 	{"through a relay", "island", (*demo).throughRelay},
 	{"gather through a relay", "island,tower", (*demo).gatherFar},

@@ -34,7 +34,7 @@ func TestEveryErrorHasAHint(t *testing.T) {
 		{"peers", "--config", "/no/such/file"}, {"peers", "--key-file", "/no/such/file"}, {"completion"}, {"completion", "csh"}, {"version", "--output", "x"},
 		{"init", "--name", "a.b", "--config", "/no/such"}, {"init", "--config", "/dev/null/x", "--name", "a"}, {"init", "x"}, {"invite"}, {"join"}, {"join", "x"},
 		{"join", "fernmesh1:AAAA"}, {"join", "--yes"}, {"relay-room"}, {"relay-room", "x y"}, {"relay-room", "a,b"}, {"peers", "--relay", "::"}, {"peers", "--max-relays", "x"},
-		{"demo-relay", "x"}, {"demo-relay", "--listen", "x"}, {"serve", "--relay", "a,,b"},
+		{"demo-relay", "x"}, {"demo-relay", "--listen", "x"}, {"serve", "--relay", "a,,b"}, {"tree", ","}, {"stats", ","}, {"stats", "a", "b", "c"}, {"health", ""}, {"health", ",", ","},
 	} {
 		code, stderr := run(io.Discard, args...)
 		lines := strings.Split(strings.TrimSuffix(stderr, "\n"), "\n")

@@ -11,7 +11,16 @@ their form stays: members are added at times, never renamed or removed.
     tree NAME       [PATH, …]
     tree A,B or *   {NODE: OUTCOME, …}, the value being a list of paths
     describe        {"path", "doc", "idempotent", "arguments", "input", "output"};
-                    input and output are JSON schemas, if they are known
+                    input and output are JSON schemas, if they are known;
+                    of a group {"commands": [DESCRIPTION, …], "more"}
+    stats NAME      {"commands": {PATH: FIGURES, …}, "other": FIGURES, …} with
+                    more counters of the node; FIGURES is {"calls", "errors",
+                    "running", "mean_ms", "p99_ms", "last_error": {"code",
+                    "text", "time"}}; other and last_error may be missing
+    health NAME     {"status", "checks": {NAME: {"ok", "error", "ms"}}, "time"};
+                    status is ok, failing or draining; error may be missing
+    stats, health of A,B or *
+                    {NODE: OUTCOME, …}
     peers           [{"name", "key", "instance", "addresses", "last_seen"}, …]
     ping            {"node", "rtt_ms", "path": PATHINFO}, one line per ping
     relay-room      {"relay", "rooms"}

@@ -47,8 +47,12 @@ func (m *Main) rootCommand() *cobra.Command {
 	root.SetUsageTemplate(strings.Replace(root.UsageTemplate(), "{{if .Runnable}}", "{{if and .Runnable .HasParent}}", 1))
 	root.SetHelpCommand(helpCommand())
 	root.AddCommand(
-		m.initCommand(), m.inviteCommand(), m.joinCommand(), m.keygenCommand(), m.serveCommand(), m.callCommand(), m.peersCommand(), m.treeCommand(),
-		m.describeCommand(), m.pingCommand(), m.publishCommand(), m.subscribeCommand(), m.relayRoomCommand(), m.demoCommand(), m.demoRelayCommand(), m.versionCommand(), m.completionCommand(),
+		m.initCommand(), m.inviteCommand(), m.joinCommand(), m.keygenCommand(),
+		m.serveCommand(),
+		m.callCommand(), m.publishCommand(), m.subscribeCommand(),
+		m.peersCommand(), m.treeCommand(), m.describeCommand(), m.pingCommand(), m.statsCommand(), m.healthCommand(),
+		m.relayRoomCommand(),
+		m.demoCommand(), m.demoRelayCommand(), m.versionCommand(), m.completionCommand(),
 		configTopic(), programsTopic(), outputTopic(), exitCodesTopic(),
 	)
 	return root
