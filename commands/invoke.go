@@ -30,7 +30,7 @@ import (
 // is not begun: executed no, where queue.
 func Serve(ctx context.Context, cmd *Command, c *Call, answer func(value []byte, err *Error)) {
 	if err := ctx.Err(); err != nil {
-		e := outcome(err)
+		e := FromHandler(err)
 		e.Executed, e.Where = ExecutedNo, WhereQueue
 		answer(nil, e)
 		return
@@ -42,11 +42,11 @@ func Serve(ctx context.Context, cmd *Command, c *Call, answer func(value []byte,
 			return
 		}
 		cause := recover() // nothing after Goexit
-		answer(nil, cmd.crashed(cause))
+		answer(nil, cmd.Crashed(cause))
 	}()
 	value, err := cmd.run(ctx, c)
 	if err != nil {
-		failure = outcome(err) // asks the error for its text: the handler's code too
+		failure = FromHandler(err) // asks the error for its text: the handler's code too
 	}
 	returned = true
 	answer(value, failure)
@@ -77,13 +77,14 @@ func (cmd *Command) Check(c *Call) *Error {
 	if err == nil {
 		return nil
 	}
-	e := outcome(err)
+	e := FromHandler(err)
 	e.Executed = ExecutedNo
 	return e
 }
 
-// outcome makes what a handler returned as error into what its caller gets.
-func outcome(err error) *Error {
+// FromHandler makes what a handler returned as error, which is not nil, into
+// what its caller gets, by the rules of [Serve].
+func FromHandler(err error) *Error {
 	var e *Error
 	switch {
 	case errors.As(err, &e) && e != nil:
@@ -110,9 +111,10 @@ func outcome(err error) *Error {
 	return e
 }
 
-// crashed makes the error of a handler that did not return, and logs why. cause
-// is what it panicked with, nil after runtime.Goexit.
-func (cmd *Command) crashed(cause any) *Error {
+// Crashed makes the error of a handler that did not return, by the rules of
+// [Serve], and logs why with the stack of the calling goroutine. cause is what it
+// panicked with, nil after runtime.Goexit.
+func (cmd *Command) Crashed(cause any) *Error {
 	var id [4]byte
 	rand.Read(id[:])
 	e := Errorf(Internal, "internal error, id %s", hex.EncodeToString(id[:]))

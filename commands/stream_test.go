@@ -207,11 +207,12 @@ func TestBadItemsAreNamed(t *testing.T) {
 }
 
 func TestAHandlerThatPassesOverABadItemDoesNotAnswer(t *testing.T) {
-	tree := commands.NewTree()
+	tree, n := commands.NewTree(), 0
 	err := commands.ClientStream(tree, "deaf", func(_ context.Context, _ struct{}, items iter.Seq2[int, error]) (int, error) {
-		n := 0
-		for range items {
-			n++
+		for range 2 { // the error is the end of the items
+			for range items {
+				n++
+			}
 		}
 		return n, nil
 	})
@@ -220,8 +221,8 @@ func TestAHandlerThatPassesOverABadItemDoesNotAnswer(t *testing.T) {
 	}
 	s := stream(t, tree, "deaf")
 	s.send(t, 1, "two", 3)
-	if _, value, err := s.rest(t); err == nil || err.Code != commands.InvalidArgument {
-		t.Errorf("%v, %v; a count of a part is no answer", value, err)
+	if _, value, err := s.rest(t); err == nil || err.Code != commands.InvalidArgument || n != 2 {
+		t.Errorf("%v, %v after %d items; a count of a part is no answer", value, err, n)
 	}
 }
 

@@ -99,11 +99,23 @@ func (n *Node) bounded(ctx context.Context) (context.Context, context.CancelFunc
 	return context.WithTimeout(ctx, n.cfg.DefaultTimeout)
 }
 
+// call makes one logical call within its interceptors.
 func (n *Node) call(ctx context.Context, target string, req *request) (*Reply, error) {
+	if len(n.cfg.CallInterceptors) == 0 {
+		return n.callOnce(ctx, target, req)
+	}
+	info := CallInfo{Node: n, Target: target, Path: req.path, Idempotent: req.idempotent}
+	return n.intercept(ctx, info, func(ctx context.Context) (*Reply, error) {
+		ctx, cancel := n.bounded(ctx) // an interceptor may have taken the deadline away
+		defer cancel()
+		return n.callOnce(ctx, target, req)
+	})
+}
+
+func (n *Node) callOnce(ctx context.Context, target string, req *request) (*Reply, error) {
 	n.count.Calls.Add(1)
 	start := time.Now()
-	c := &calling{node: n, target: target, req: req}
-	reply, err := c.run(ctx)
+	reply, err := newCalling(ctx, n, target, req).run(ctx)
 	if err != nil {
 		n.count.CallsFailed.Add(1)
 		return nil, err
@@ -118,6 +130,7 @@ type calling struct {
 	node   *Node
 	target string
 	req    *request
+	trace  []byte // the trace element of the CALL; nil without a trace
 
 	instance crypto.InstanceID
 	id       wire.CallID
@@ -126,6 +139,10 @@ type calling struct {
 	breaks   int
 	grace    time.Time // until when to try an unreachable member again
 	misses   int       // how often it was unreachable
+}
+
+func newCalling(ctx context.Context, n *Node, target string, req *request) *calling {
+	return &calling{node: n, target: target, req: req, trace: traceElement(ctx)}
 }
 
 func (c *calling) run(ctx context.Context) (*Reply, error) {

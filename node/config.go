@@ -85,6 +85,11 @@ type Config struct {
 	Logger *slog.Logger
 	// DefaultTimeout bounds calls whose context has no deadline (5 s).
 	DefaultTimeout time.Duration
+	// CallInterceptors stand around every call that this node makes,
+	// ServeInterceptors around every command that it runs; the first is the
+	// outermost.
+	CallInterceptors  []CallInterceptor
+	ServeInterceptors []ServeInterceptor
 	// Limits and Timers; zero fields mean defaults.
 	Limits Limits
 	Timers Timers

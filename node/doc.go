@@ -29,6 +29,15 @@
 // through one when the LAN has no way, or falls silent in the middle of it. The
 // call keeps its id over all paths, so that the callee runs it once.
 //
+// # What stands around a call
+//
+// [Config.CallInterceptors] stand around the calls that a node makes,
+// [Config.ServeInterceptors] around the commands that it runs. The deadline of a
+// call and its trace ([commands.WithTrace], [commands.TraceOf]) are in the
+// context of its handler, so a handler that calls another node with this context
+// passes both on. The module github.com/fernmesh/fernmesh/otel makes
+// OpenTelemetry spans of that.
+//
 // # What every error says
 //
 // Errors of calls are [*commands.Error] values: a code, whether the command

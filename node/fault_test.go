@@ -39,30 +39,7 @@ func cutAt(t *testing.T, m *mesh, k int64, silent, far bool) {
 		t.Fatal(err)
 	}
 	ran := ledgerOf(t, b)
-	var pieces atomic.Int64
-	cut := make(chan struct{})
-	m.lan.Tamper(func(p *meshtest.Packet) bool {
-		if !p.TCP {
-			return true
-		}
-		n := pieces.Add(1)
-		if n == k {
-			close(cut)
-		}
-		return n != k // the piece itself is lost
-	})
-	broken := make(chan struct{})
-	go func() {
-		defer close(broken)
-		select {
-		case <-cut:
-			if !silent {
-				m.world.Reset(ha, other)
-				m.world.Reset(hb, other)
-			}
-		case <-time.After(time.Hour):
-		}
-	}()
+	broken := breakAt(m, k, silent, ha, hb, other)
 	for id := range int64(4) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		reply, err := a.Call(ctx, "b", "note", Args(id))
@@ -76,4 +53,35 @@ func cutAt(t *testing.T, m *mesh, k int64, silent, far bool) {
 		}
 	}
 	<-broken
+}
+
+// breakAt loses the k-th piece that goes over the LAN; unless the fault is
+// silent, it also resets the connections of ha and hb to other. The channel is
+// closed when that is done.
+func breakAt(m *mesh, k int64, silent bool, ha, hb, other *meshtest.Host) (broken chan struct{}) {
+	var pieces atomic.Int64
+	cut := make(chan struct{})
+	m.lan.Tamper(func(p *meshtest.Packet) bool {
+		if !p.TCP {
+			return true
+		}
+		n := pieces.Add(1)
+		if n == k {
+			close(cut)
+		}
+		return n != k // the piece itself is lost
+	})
+	broken = make(chan struct{})
+	go func() {
+		defer close(broken)
+		select {
+		case <-cut:
+			if !silent {
+				m.world.Reset(ha, other)
+				m.world.Reset(hb, other)
+			}
+		case <-time.After(time.Hour):
+		}
+	}()
+	return broken
 }

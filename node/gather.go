@@ -87,13 +87,21 @@ func (n *Node) runGather(ctx context.Context, g *Gathering, names []string, req 
 	calls.SetLimit(atOnce)
 	for _, name := range names {
 		calls.Go(func() error {
-			reply, err := n.call(ctx, name, req)
-			g.add(name, Outcome{reply, err})
+			n.callMember(ctx, g, name, req)
 			return nil
 		})
 	}
 	_ = calls.Wait()
 	g.finish()
+}
+
+// callMember makes the call to one member, which gets its one outcome whatever
+// an interceptor does: a panic, or the end of the goroutine, is INTERNAL.
+func (n *Node) callMember(ctx context.Context, g *Gathering, name string, req *request) {
+	o := Outcome{Err: callError(commands.Internal, commands.ExecutedMaybe, commands.WhereCaller, errInterceptorEnded, "")}
+	defer func() { g.add(name, o) }()
+	defer n.contain(name)
+	o.Reply, o.Err = n.call(ctx, name, req)
 }
 
 func (g *Gathering) add(name string, o Outcome) {

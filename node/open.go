@@ -25,7 +25,10 @@ type callStream interface {
 // after open has returned does not end the stream, but Cancel does. The session
 // is nil when the target is this node. Errors are those of Call.
 func (n *Node) open(ctx context.Context, target string, req *request) (callStream, *session, error) {
-	return (&calling{node: n, target: target, req: req}).open(ctx)
+	if len(n.cfg.CallInterceptors) > 0 {
+		return n.openWithin(ctx, target, req)
+	}
+	return newCalling(ctx, n, target, req).open(ctx)
 }
 
 func (c *calling) open(ctx context.Context) (callStream, *session, error) {

@@ -114,7 +114,8 @@ func (n *Node) Stats() Stats {
 		StreamItemsRefused:  n.tree.StreamMemoryRefused() + n.items.Refused(),
 		PublicationsDropped: c.PublicationsDropped.Load(), SubscriptionsRefused: c.SubscriptionsRefused.Load(),
 		CommandsUnlisted: c.CommandsUnlisted.Load(), DescriptionsCut: c.DescriptionsCut.Load(),
-		Handshakes: n.links.Snapshot(),
+		Handshakes:    n.links.Snapshot(),
+		TracesIgnored: c.TracesIgnored.Load(),
 	}
 	n.mu.Lock()
 	disc := n.disc

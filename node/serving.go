@@ -12,6 +12,8 @@ import (
 // has a file of its own.
 func (n *Node) newChain() rpc.ServeFunc {
 	serve := rpc.ServeFunc(commands.Serve)
+	serve = intercepted(n.cfg.ServeInterceptors, serve)
+	serve = n.traced(serve)
 	serve = dryRuns(serve)
 	serve = n.tallies.counted(serve)
 	return serve

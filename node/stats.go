@@ -12,9 +12,9 @@ type counters struct {
 	LinksAccepted, LinksDialed, DialsFailed        atomic.Uint64
 	Calls, CallsFailed, Retries, SecondPaths       atomic.Uint64
 	NameConflicts, Renames, RosterFull, EventsLost atomic.Uint64
-	PresenceRefused                                atomic.Uint64
 	PublicationsDropped, SubscriptionsRefused      atomic.Uint64
 	CommandsUnlisted, DescriptionsCut              atomic.Uint64
+	PresenceRefused, TracesIgnored                 atomic.Uint64
 }
 
 // Stats counts what happened since the node was made. Counters only grow;
@@ -42,6 +42,9 @@ type Stats struct {
 	// PresenceRefused counts presence tokens from relays that did not open or
 	// named another address.
 	PresenceRefused uint64
+	// TracesIgnored counts calls that came with a malformed trace and ran
+	// without one.
+	TracesIgnored uint64
 	// StreamItemsRefused counts streamed values that came while the memory of
 	// Limits.StreamBytes was in use, for handlers and for callers.
 	StreamItemsRefused uint64

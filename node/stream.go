@@ -76,29 +76,28 @@ func (n *Node) stream(ctx context.Context, target string, req *request, err erro
 	switch {
 	case err != nil:
 		s.finish(nil, err)
-	case !n.spawn(func() { s.run(&calling{node: n, target: target, req: req}) }):
+	case !n.spawn(func() { s.live(req) }):
 		s.finish(nil, callError(commands.Unavailable, commands.ExecutedNo, commands.WhereCaller, ErrShutdown, ""))
 	}
 	return s
 }
 
 // run makes attempts until one begins, and sees that one to its end.
-func (s *Stream) run(c *calling) {
+func (s *Stream) run(ctx context.Context, req *request) (*Reply, error) {
+	c := newCalling(ctx, s.node, s.target, req)
 	for {
-		attempt, session, err := c.open(s.ctx)
+		attempt, session, err := c.open(ctx)
 		if err != nil {
-			s.finish(nil, err)
-			return
+			return nil, err
 		}
 		s.offer(attempt, session)
 		select {
 		case <-attempt.Begun():
-		case <-s.ctx.Done():
+		case <-ctx.Done():
 			attempt.Cancel()
 		}
-		if !s.failedUnused(attempt) || !c.reopens(s.ctx, s.failure(c, attempt)) {
-			s.see(c, attempt)
-			return
+		if !s.failedUnused(attempt) || !c.reopens(ctx, s.failure(c, attempt)) {
+			return s.see(ctx, c, attempt)
 		}
 		s.node.count.Retries.Add(1)
 	}
@@ -144,7 +143,7 @@ func (s *Stream) failure(c *calling, attempt callStream) error {
 }
 
 // see lets an attempt be read and waits for its end, or ends it with ctx.
-func (s *Stream) see(c *calling, attempt callStream) {
+func (s *Stream) see(ctx context.Context, c *calling, attempt callStream) (*Reply, error) {
 	s.in = items.NewReader(attempt, s.node.items)
 	s.mu.Lock()
 	s.attempt = attempt
@@ -152,15 +151,14 @@ func (s *Stream) see(c *calling, attempt callStream) {
 	close(s.begun)
 	select {
 	case <-attempt.Done():
-	case <-s.ctx.Done():
+	case <-ctx.Done():
 		attempt.Cancel()
 	}
 	value, err := attempt.Result()
 	if err == nil {
-		s.finish(&Reply{Node: s.target, Path: s.path(), Took: time.Since(s.started), raw: value}, nil)
-		return
+		return &Reply{Node: s.target, Path: s.path(), Took: time.Since(s.started), raw: value}, nil
 	}
-	s.finish(nil, c.verdict(s.ctx, s.failure(c, attempt)))
+	return nil, c.verdict(ctx, s.failure(c, attempt))
 }
 
 func (s *Stream) path() PathInfo {

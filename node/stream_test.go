@@ -544,3 +544,40 @@ func value(t *testing.T, r *Reply) any {
 	}
 	return v
 }
+
+func TestLargeValuesThatArriveAreBounded(t *testing.T) {
+	little := func(c *Config) { c.Limits.StreamBytes = 1 << 20 }
+	everyPath(t, func(t *testing.T, a *Node, b string, callee *Node) {
+		streamers(t, callee)
+		_, err := read(InvokeStream[string](t.Context(), a, b, "count", upTo{N: 1, Size: 4 << 20}))
+		if e := failure(t, err); e.Code != commands.ResourceExhausted || e.Where != commands.WhereCaller || !strings.HasPrefix(e.Message, "item 0: ") {
+			t.Errorf("for the caller: %v where %v", e, e.Where)
+		}
+		s := a.Stream(t.Context(), b, "double")
+		_ = s.Send(make([]byte, 4<<20)) // it is cut off
+		_, err = read(s.Values())
+		if e := failure(t, err); e.Code != commands.ResourceExhausted || e.Where != commands.WhereHandler {
+			t.Errorf("for the handler: %v where %v", e, e.Where)
+		}
+		if refused := a.Stats().StreamItemsRefused; refused != map[bool]uint64{true: 2, false: 1}[a == callee] {
+			t.Errorf("%d are counted", refused)
+		}
+		wantOK(t, a, b)
+	}, little)
+}
+
+func TestGarbageInsteadOfValuesEndsTheStream(t *testing.T) {
+	everyPath(t, func(t *testing.T, a *Node, b string, callee *Node) {
+		handle(t, callee, "garbage", func(ctx context.Context, c *commands.Call) (any, error) {
+			if _, err := c.Pipe.Write(nil, []byte{1, 7, 1, 0xc1}); err != nil {
+				return nil, err
+			}
+			<-ctx.Done()
+			return nil, ctx.Err()
+		})
+		all, err := read(a.Stream(t.Context(), b, "garbage").Values())
+		if e := failure(t, err); e.Code != commands.Internal || e.Where != commands.WherePath || !strings.HasPrefix(e.Message, "item 1: ") || len(all) != 1 {
+			t.Errorf("%v, then %v", all, e)
+		}
+	})
+}

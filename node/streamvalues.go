@@ -77,6 +77,7 @@ func (s *Stream) Values() iter.Seq2[any, error] { return Values[any](s) }
 // For the rest see [Stream.Values].
 func Values[T any](s *Stream) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
+		defer s.Close() // also when the loop's body panics
 		for {
 			var v T
 			err := s.Next(&v)
@@ -87,7 +88,6 @@ func Values[T any](s *Stream) iter.Seq2[T, error] {
 				v = *new(T) // not half a value
 			}
 			if !yield(v, err) || err != nil {
-				_ = s.Close() // never fails
 				return
 			}
 		}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -23,10 +25,16 @@ NAME=VALUE is a named argument. After --args nothing is split at "=" nor taken
 for a flag. "-" reads JSON from standard input: an array of arguments, or an
 object of named ones. {"$bytes":"aGk="} stands for bytes, in base64.
 
+A command that streams prints each value on a line of its own as it comes, as
+long as it runs: --timeout bounds finding the node, not the stream. --items - sends
+each line of standard input to it, JSON where it is JSON, else text.
+
     fernmesh call kitchen time.now
     fernmesh call kitchen math.add 2 3
     fernmesh call kitchen,cellar math.add a=2 b=3
-    fernmesh call '*' __echo__ hello`
+    fernmesh call '*' __echo__ hello
+    fernmesh call kitchen count.up 10 0.5
+    seq 10 | fernmesh call kitchen math.sum --items -`
 
 func (m *Main) callCommand() *cobra.Command {
 	cmd := &cobra.Command{
@@ -40,8 +48,9 @@ func (m *Main) callCommand() *cobra.Command {
 	raw := cmd.Flags().Bool("raw", false, "print texts and bytes as they came: not escaped, and with nothing added")
 	cmd.Flags().Bool("args", false, "what follows are arguments, whatever it looks like")
 	idempotent := cmd.Flags().Bool("idempotent", false, "say that running the command twice does no harm, so that it may be tried again when the node restarts")
+	items := cmd.Flags().String("items", "", `stream the lines of this file to the command, "-" for standard input`)
 	cmd.RunE = func(cmd *cobra.Command, words []string) error {
-		c, err := m.newCall(words)
+		c, err := m.newCall(words, *items)
 		if err != nil {
 			return err
 		}
@@ -60,11 +69,22 @@ type callRun struct {
 	target  target
 	path    string
 	options []node.CallOption
+	items   io.Reader // what to stream to the command; nil is nothing
 	raw     bool
 }
 
-func (m *Main) newCall(words []string) (*callRun, error) {
+func (m *Main) newCall(words []string, items string) (*callRun, error) {
 	t, err := parseTarget(unmark(words[0]))
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case items != "" && !t.one:
+		return nil, faultf(exitUsage, "leave --items, or call one node", "--items streams to one node, and %s may be several", t.text)
+	case items == "-" && slices.Contains(words[2:], "-"):
+		return nil, faultf(exitUsage, "give the arguments on the command line, or the items in a file", "standard input can be read only once, for \"-\" or for --items")
+	}
+	lines, err := m.openItems(items)
 	if err != nil {
 		return nil, err
 	}
@@ -73,7 +93,7 @@ func (m *Main) newCall(words []string) (*callRun, error) {
 		return nil, faultf(exitUsage, `"fernmesh call --help" shows how arguments are written`, "%v", err)
 	}
 	return &callRun{
-		Main: m, target: t, path: unmark(words[1]),
+		Main: m, target: t, path: unmark(words[1]), items: lines,
 		options: []node.CallOption{node.Args(a.list...), node.Kwargs(a.named)},
 	}, nil
 }
@@ -82,7 +102,13 @@ func (r *callRun) run(ctx context.Context, c *caller, _ []string) error {
 	if !r.target.one {
 		return r.gather(ctx, c)
 	}
+	if r.items != nil {
+		return r.stream(ctx, c, commands.StreamsBoth)
+	}
 	reply, err := c.one(ctx, r.target.text, r.path, r.options...)
+	if streams, ok := asStream(err); ok {
+		return r.stream(ctx, c, streams)
+	}
 	if err != nil {
 		return err
 	}

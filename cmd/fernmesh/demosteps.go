@@ -49,6 +49,7 @@ var demoSteps = []step{
 	{"gather from everyone", "*", (*demo).gatherAll},
 	{"10 MiB there and back", "cellar", (*demo).large},
 	{"what nodes counted; health", "*", (*demo).introspect},
+	{"streams both ways", "garden", (*demo).stream},
 	{"stranger with another key", "kitchen", (*demo).wrongKey},
 	{"through a relay", "island", (*demo).throughRelay},
 	{"gather through a relay", "island,tower", (*demo).gatherFar},

@@ -6,13 +6,11 @@ const outputText = `With --output text, which is the default, answers are printe
 their form may change. With --output json they are printed for programs, and
 their form stays: members are added at times, never renamed or removed.
 
-    call NAME       the value itself
+    call NAME       the value itself; of a command that streams, each value on
+                    a line as it comes, and its last value if that is not null
     call A,B or *   {NODE: OUTCOME, …}
     tree NAME       [PATH, …]
     tree A,B or *   {NODE: OUTCOME, …}, the value being a list of paths
-    describe        {"path", "doc", "idempotent", "arguments", "input", "output"};
-                    input and output are JSON schemas, if they are known;
-                    of a group {"commands": [DESCRIPTION, …], "more"}
     stats NAME      {"commands": {PATH: FIGURES, …}, "other": FIGURES, …} with
                     more counters of the node; FIGURES is {"calls", "errors",
                     "running", "mean_ms", "p99_ms", "last_error": {"code",
@@ -21,6 +19,11 @@ their form stays: members are added at times, never renamed or removed.
                     status is ok, failing or draining; error may be missing
     stats, health of A,B or *
                     {NODE: OUTCOME, …}
+    describe        {"path", "doc", "idempotent", "arguments", "input", "output",
+                    "streams", "item", "input_item"}; streams is output, input
+                    or both; input, output and items are JSON schemas, if they
+                    are known; of a group {"commands": [DESCRIPTION, …], "more"}
+    subscribe       {"topic", "node", "value", "missed"}, one line per value
     peers           [{"name", "key", "instance", "addresses", "last_seen"}, …]
     ping            {"node", "rtt_ms", "path": PATHINFO}, one line per ping
     relay-room      {"relay", "rooms"}

@@ -23,9 +23,9 @@ const drainTime = 10 * time.Second
 
 const serveLong = `Serve runs a node until it is interrupted. It answers the built-in commands
 (__echo__, __list_commands__, …) and some to try: time.now, host.info, math.add,
-text.upper, text.reverse, sleep.for, count.slowly, count.runs, fail.with, and
-notes.set, notes.get, notes.list, notes.remove, which keep short texts in
-memory. The config file may add commands that run programs ("fernmesh help
+text.upper, text.reverse, sleep.for, count.slowly, count.runs, fail.with; count.up,
+math.sum and text.uppers, which stream; and notes.set, notes.get, notes.list,
+notes.remove, which keep short texts in memory. The config file may add commands that run programs ("fernmesh help
 programs").
 
 When the node is ready, serve prints one line with its name, its address, and

@@ -34,6 +34,7 @@ func addServeCommands(t *commands.Tree) error {
 		commands.Func(t, "notes.set", n.set, commands.Doc("Keeps a text under a name, in memory."), commands.Idempotent()),
 		commands.Func(t, "notes.get", n.get, commands.Doc("Returns the text kept under a name."), commands.Idempotent()),
 		commands.Func(t, "notes.list", n.list, commands.Doc("Returns the names of the texts that are kept."), commands.Idempotent()),
+		addStreamCommands(t),
 		commands.Func(t, "notes.remove", n.remove, commands.Doc("Forgets the text kept under a name.")),
 	)
 }
