@@ -50,6 +50,9 @@ type Description struct {
 	Doc        string `json:"doc,omitempty"`
 	Idempotent bool   `json:"idempotent,omitempty"`
 
+	// Rights are those that a caller needs, see [Requires].
+	Rights []string `json:"rights,omitempty"`
+
 	// Arguments are the names of the arguments that Input describes, in the
 	// order in which positional ones fill them.
 	Arguments []string `json:"arguments,omitempty"`
@@ -79,6 +82,7 @@ type settings struct {
 	replace    bool
 	force      bool
 	schemas    schemas
+	rights     []string
 }
 
 func apply(opts []Option) (s settings) {

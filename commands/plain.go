@@ -44,7 +44,12 @@ func newCommand(path string, s settings, run runner) (*Command, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := Description{Path: path, Doc: s.doc, Idempotent: s.idempotent}
+	for _, right := range s.rights {
+		if !ValidRight(right) {
+			return nil, Errorf(InvalidArgument, "command %s: the right %s is not made of up to %d letters, digits and . _ -", quoted(path), quoted(right), MaxRight)
+		}
+	}
+	d := Description{Path: path, Doc: s.doc, Idempotent: s.idempotent, Rights: s.rights}
 	return &Command{path: p, description: d, run: run}, nil
 }
 

@@ -90,6 +90,8 @@ func (n *Node) statistics() map[string]any {
 		"links_accepted": s.LinksAccepted, "links_dialed": s.LinksDialed, "dials_failed": s.DialsFailed,
 		"served": served.Started, "running": served.Running, "repeats": served.Repeats,
 		"overloaded": served.Overloaded, "cancelled": served.Cancelled,
+		"policy_denied": s.PolicyDenied, "policy_limited": s.PolicyLimited,
+		"policy_reloads": s.PolicyReloads, "policy_reloads_failed": s.PolicyReloadsFailed,
 		"handshakes_refused": s.Handshakes, "adverts_accepted": s.Discovery.Accepted, "adverts_refused": byCause(s.Discovery),
 		"commands_unlisted": s.CommandsUnlisted, "descriptions_cut": s.DescriptionsCut,
 	}

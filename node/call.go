@@ -15,6 +15,7 @@ type request struct {
 	path         string
 	args, kwargs []byte
 	idempotent   bool
+	dryRun       bool
 	hedge        bool
 }
 
@@ -30,7 +31,8 @@ func prepare(path string, o callOptions) (*request, error) {
 	if err != nil {
 		return nil, badCall(err)
 	}
-	return &request{path: path, args: args, kwargs: kwargs, idempotent: o.idempotent, hedge: o.hedge}, nil
+	// Asking twice whether a command would run does no harm.
+	return &request{path: path, args: args, kwargs: kwargs, idempotent: o.idempotent || o.dryRun, dryRun: o.dryRun, hedge: o.hedge}, nil
 }
 
 func badCall(err error) error {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/fernmesh/fernmesh/crypto"
 	"github.com/fernmesh/fernmesh/internal/wire"
+	"github.com/fernmesh/fernmesh/policy"
 	"github.com/fernmesh/fernmesh/relay"
 	"github.com/fernmesh/fernmesh/sockets"
 )
@@ -78,6 +79,14 @@ type Config struct {
 	// RelaxSource accepts adverts whose UDP source is not among the
 	// addresses in them, for odd NATs.
 	RelaxSource bool
+	// PolicyFile is a file of rules that say who may call what (package
+	// policy). It must be there and right at the start; later changes of it
+	// come into force within Timers.PolicyPoll, and a broken file leaves the
+	// rules before it in force. Without PolicyFile and Policy everybody inside
+	// the network may call everything.
+	PolicyFile string
+	// Policy is the same as a value, if there is no file.
+	Policy *policy.Policy
 	// Net is the network to use: nil means the machine's.
 	Net sockets.Net
 	// Logger receives warnings and errors; nil discards them. No key,

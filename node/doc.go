@@ -38,6 +38,11 @@
 // passes both on. The module github.com/fernmesh/fernmesh/otel makes
 // OpenTelemetry spans of that.
 //
+// # Who may call what
+//
+// Everybody inside the network may call everything, unless [Config.PolicyFile]
+// names a file of rules (package policy). [DryRun] asks whether a call would run.
+//
 // # What every error says
 //
 // Errors of calls are [*commands.Error] values: a code, whether the command

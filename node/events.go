@@ -27,6 +27,9 @@ const (
 	Renamed EventKind = "renamed"
 	// KeyChanged: a name came back with another identity key.
 	KeyChanged EventKind = "identity changed"
+	// PolicyChanged: another text of the policy file came into force, or is
+	// broken and did not; Detail says which.
+	PolicyChanged EventKind = "policy"
 	// KeysChanged: the node goes on with the key ring in Detail, of fingerprints.
 	KeysChanged EventKind = "keys changed"
 	// SourceReport: a source of discovery failed, recovered, or noticed

@@ -54,6 +54,9 @@ func (n *Node) bringUp(ctx context.Context) error {
 		n.spawn(n.contest)
 	}
 	n.spawn(n.maintain)
+	if n.policy != nil {
+		n.spawn(n.watchPolicy)
+	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.state == stateStarting {

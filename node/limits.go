@@ -1,6 +1,10 @@
 package node
 
-import "time"
+import (
+	"time"
+
+	"github.com/fernmesh/fernmesh/policy"
+)
 
 // Limits bounds what a node holds and does at once. The zero value of each
 // field means its default; [Stats] counts what each limit refused.
@@ -30,6 +34,10 @@ type Limits struct {
 	StreamBytes int64
 	// Roster is how many members the node remembers (4,096).
 	Roster int
+	// PolicyCallers is how many callers the gate remembers for the rates and
+	// concurrency of the policy's rules, under one rule each (16,384). The one
+	// idle longest makes room.
+	PolicyCallers int
 	// EventQueue is how many events wait for one slow reader (256).
 	EventQueue int
 	// TopicQueue is how many published values wait for one subscriber, at the
@@ -96,6 +104,8 @@ type Timers struct {
 	BusyPing time.Duration
 	Suspect  time.Duration
 	Dead     time.Duration
+	// PolicyPoll is how often the policy file is looked at (1 s).
+	PolicyPoll time.Duration
 	// Settle is how long a gather to everyone waits after start for the
 	// first answers of discovery (300 ms).
 	Settle time.Duration
@@ -123,6 +133,7 @@ func (l Limits) withDefaults() Limits {
 	or(&l.AssemblyBytes, 256<<20)
 	or(&l.StreamBytes, 256<<20)
 	or(&l.Roster, 4096)
+	or(&l.PolicyCallers, policy.DefaultRemembered)
 	or(&l.EventQueue, 256)
 	or(&l.TopicQueue, 256)
 	or(&l.PublicationBytes, 64<<10)
@@ -154,6 +165,7 @@ func (t Timers) withDefaults() Timers {
 	or(&t.BusyPing, time.Second)
 	or(&t.Suspect, time.Second)
 	or(&t.Dead, 4*time.Second)
+	or(&t.PolicyPoll, time.Second)
 	or(&t.Settle, 300*time.Millisecond)
 	or(&t.HealthCheck, 2*time.Second)
 	or(&t.HealthFresh, time.Second)

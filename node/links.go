@@ -129,7 +129,7 @@ func (n *Node) callSelf(ctx context.Context, req *request) (*Reply, error) {
 	if failed != nil {
 		return nil, failed
 	}
-	return &Reply{Node: n.Name(), Path: PathInfo{Kind: "self"}, raw: value}, nil
+	return &Reply{Node: n.Name(), Path: PathInfo{Kind: pathSelf}, raw: value}, nil
 }
 
 // ownCall is a call of this node to itself.
@@ -137,6 +137,6 @@ func (n *Node) ownCall(cmd *commands.Command, req *request) *commands.Call {
 	return &commands.Call{
 		Path:    cmd.Path(),
 		Caller:  n.asCaller(),
-		RawArgs: req.args, RawKwargs: req.kwargs,
+		RawArgs: req.args, RawKwargs: req.kwargs, DryRun: req.dryRun,
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/fernmesh/fernmesh/internal/items"
 	"github.com/fernmesh/fernmesh/node/internal/link"
 	"github.com/fernmesh/fernmesh/node/internal/rpc"
+	"github.com/fernmesh/fernmesh/policy"
 	"github.com/fernmesh/fernmesh/relay"
 )
 
@@ -31,6 +32,8 @@ type Node struct {
 	server   *rpc.Server
 	chain    rpc.ServeFunc // what a call passes before its command
 	items    *items.Budget // of streamed values that arrive for callers here
+	gate     *policy.Guard // nil without a policy
+	policy   *policyFile   // nil without a file
 	roster   *roster
 	topics   *topics
 	events   *events
@@ -107,6 +110,9 @@ func New(cfg Config) (*Node, error) {
 	n.ctx, n.cancel = context.WithCancel(context.Background())
 	n.tallies = newTallies(cfg.Limits.CommandStats, n.count)
 	n.checks = newHealthChecks()
+	if err := n.openGate(); err != nil {
+		return nil, err
+	}
 	n.chain = n.newChain()
 	n.server = rpc.NewServer(n.serverConfig())
 	if err := errors.Join(n.addBuiltins(), n.addTopics()); err != nil {

@@ -7,6 +7,7 @@ type callOptions struct {
 	args       []any
 	kwargs     map[string]any
 	idempotent bool
+	dryRun     bool
 	hedge      bool
 	atOnce     int
 }

@@ -132,7 +132,7 @@ func (c *calling) second(ctx context.Context, cancel context.CancelCauseFunc, b 
 func (c *calling) request(repeat bool) rpc.Request {
 	return rpc.Request{
 		ID: c.id, Path: c.req.path, Args: c.req.args, Kwargs: c.req.kwargs, Trace: c.trace,
-		Repeat: repeat, Idempotent: c.req.idempotent,
+		Repeat: repeat, Idempotent: c.req.idempotent, DryRun: c.req.dryRun,
 	}
 }
 

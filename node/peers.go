@@ -117,6 +117,7 @@ func (n *Node) Stats() Stats {
 		Handshakes:    n.links.Snapshot(),
 		TracesIgnored: c.TracesIgnored.Load(),
 	}
+	n.addPolicyStats(&s)
 	n.mu.Lock()
 	disc := n.disc
 	n.mu.Unlock()

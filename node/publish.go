@@ -94,6 +94,6 @@ func (n *Node) addTopics() error {
 func (n *Node) asCaller() commands.Caller {
 	return commands.Caller{
 		Name: n.Name(), Key: n.identity.Public(), Verified: true, Instance: n.instance,
-		Network: n.cfg.Network, Path: "self",
+		Network: n.cfg.Network, Path: pathSelf,
 	}
 }

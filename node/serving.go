@@ -13,22 +13,11 @@ import (
 func (n *Node) newChain() rpc.ServeFunc {
 	serve := rpc.ServeFunc(commands.Serve)
 	serve = intercepted(n.cfg.ServeInterceptors, serve)
-	serve = n.traced(serve)
 	serve = dryRuns(serve)
+	serve = n.gated(serve)
+	serve = n.traced(serve)
 	serve = n.tallies.counted(serve)
 	return serve
-}
-
-// dryRuns answers calls that only ask whether they would run, with nil, at the
-// point where everything but the command has had its say.
-func dryRuns(next rpc.ServeFunc) rpc.ServeFunc {
-	return func(ctx context.Context, cmd *commands.Command, c *commands.Call, answer func([]byte, *commands.Error)) {
-		if !c.DryRun {
-			next(ctx, cmd, c, answer)
-			return
-		}
-		answer(nil, cmd.Check(c))
-	}
 }
 
 // invoke runs a command by the chain on a goroutine of its own, which a handler

@@ -15,6 +15,7 @@ type counters struct {
 	PublicationsDropped, SubscriptionsRefused      atomic.Uint64
 	CommandsUnlisted, DescriptionsCut              atomic.Uint64
 	PresenceRefused, TracesIgnored                 atomic.Uint64
+	PolicyReloads, PolicyReloadsFailed             atomic.Uint64
 }
 
 // Stats counts what happened since the node was made. Counters only grow;
@@ -55,6 +56,13 @@ type Stats struct {
 	// CommandsUnlisted counts calls of commands beyond Limits.CommandStats,
 	// DescriptionsCut answers of __describe__ cut at Limits.Descriptions or DescriptionBytes.
 	CommandsUnlisted, DescriptionsCut uint64
+	// PolicyDenied counts calls that the policy denied, PolicyLimited those
+	// beyond the rate or concurrency of a rule, PolicyForgotten callers of which
+	// the gate forgot what they had used up, to make room for others.
+	PolicyDenied, PolicyLimited, PolicyForgotten uint64
+	// PolicyReloads counts texts of the policy file that came into force after
+	// the start, PolicyReloadsFailed those that could not.
+	PolicyReloads, PolicyReloadsFailed uint64
 	// Handshakes counts refused handshakes by cause.
 	Handshakes map[string]uint64
 	// Discovery counts what discovery heard and refused.

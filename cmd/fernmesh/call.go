@@ -49,6 +49,7 @@ func (m *Main) callCommand() *cobra.Command {
 	cmd.Flags().Bool("args", false, "what follows are arguments, whatever it looks like")
 	idempotent := cmd.Flags().Bool("idempotent", false, "say that running the command twice does no harm, so that it may be tried again when the node restarts")
 	items := cmd.Flags().String("items", "", `stream the lines of this file to the command, "-" for standard input`)
+	dryRun := cmd.Flags().Bool("dry-run", false, "ask whether the call would run, and by which rule, and do not run it")
 	cmd.RunE = func(cmd *cobra.Command, words []string) error {
 		c, err := m.newCall(words, *items)
 		if err != nil {
@@ -57,6 +58,9 @@ func (m *Main) callCommand() *cobra.Command {
 		c.raw = *raw
 		if *idempotent {
 			c.options = append(c.options, node.Idempotent())
+		}
+		if *dryRun {
+			c.options = append(c.options, node.DryRun())
 		}
 		return m.calling(flags, c.run)(cmd, nil)
 	}

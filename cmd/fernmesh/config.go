@@ -28,7 +28,7 @@ func (s *settings) loadConfig(file string, named bool) error {
 	c, err := parseConfig(data)
 	for _, e := range c.entries {
 		values := e.values
-		if e.option == optionKeyFile || e.option == optionStateDir {
+		if e.option == optionKeyFile || e.option == optionStateDir || e.option == optionPolicy {
 			values = relativeTo(filepath.Dir(file), values)
 		}
 		if err := e.option.set(s, values); err != nil {
@@ -108,6 +108,7 @@ FERNMESH_CONFIG, else fernmesh/config.toml in the user's config directory
     interfaces  = ["eth*", "!docker0"]
     listen      = ":4000"
     state_dir   = "state"               # relative to this file
+    policy      = "house.policy"        # relative to this file; of a node
     timeout     = "5s"
     output      = "text"
 

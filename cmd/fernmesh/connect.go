@@ -79,6 +79,9 @@ func (s *settings) configFault(err error) error {
 	if !errors.As(err, &bad) {
 		return faultf(exitConfig, "name a directory of your own with --state-dir, or repair what the error names", "%v", err)
 	}
+	if bad.Field == "PolicyFile" { // what is wrong is in the file, wherever its name came from
+		return faultf(exitConfig, bad.Hint, "policy: %s", bad.Reason)
+	}
 	o := optionOfField[bad.Field]
 	if o == nil {
 		return faultf(exitConfig, bad.Hint, "%v", bad)

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -163,6 +164,11 @@ func (d *demo) startNodes(ctx context.Context, config string) error {
 	for _, name := range demoFarNodes {
 		flags[name] = far
 	}
+	guarded, err := d.policyFlags()
+	if err != nil {
+		return err
+	}
+	flags[demoGuarded] = append(slices.Clone(flags[demoGuarded]), guarded...)
 	for _, name := range sortedKeys(flags) {
 		c, err := startChild(append([]string{
 			"serve", "--config", config, "--network", demoNetwork, "--name", name, "--key-file", d.keyFile,

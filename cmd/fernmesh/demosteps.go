@@ -45,6 +45,7 @@ var demoSteps = []step{
 	{"wrong argument", "kitchen", (*demo).wrongArgument},
 	{"unknown command", "cellar", (*demo).unknownCommand},
 	{"command that fails", "garden", (*demo).failure},
+	{"denied by a policy", demoGuarded, (*demo).denied},
 	{"command too slow", "cellar", (*demo).tooSlow},
 	{"gather from everyone", "*", (*demo).gatherAll},
 	{"10 MiB there and back", "cellar", (*demo).large},

@@ -137,6 +137,9 @@ func remoteHint(e *commands.Error, target, path string) string {
 	case commands.DeadlineExceeded:
 		return "allow more time with --timeout"
 	case commands.PermissionDenied, commands.Unauthenticated:
+		if rule, _ := e.Details["rule"].(string); rule != "" {
+			return "ask the node's owner to allow this caller; \"fernmesh policy explain\" shows there why it is denied"
+		}
 		return "ask the node's owner to allow this caller"
 	case commands.ResourceExhausted, commands.Unavailable:
 		if e.RetryAfter > 0 {

@@ -208,7 +208,7 @@ var portPattern = regexp.MustCompile(`:(\d+)[;"]`)
 var scriptVariables = []string{
 	"HOME", "PATH", "TMPDIR", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "FERNMESH_ADVERT_PORT", "FERNMESH_INTERFACES",
 	"FERNMESH_KEY_FILE", "FERNMESH_KEY", "FERNMESH_NETWORK", "FERNMESH_NO_LAN", "FERNMESH_CONFIG",
-	"FERNMESH_RELAYS",
+	"FERNMESH_RELAYS", "FERNMESH_POLICY",
 }
 
 func scriptEnv(ts *testscript.TestScript) []string {

@@ -24,9 +24,19 @@ their form stays: members are added at times, never renamed or removed.
                     or both; input, output and items are JSON schemas, if they
                     are known; of a group {"commands": [DESCRIPTION, …], "more"}
     subscribe       {"topic", "node", "value", "missed"}, one line per value
+    describe        {"path", "doc", "idempotent", "rights", "arguments",
+                    "input", "output"}; input and output are JSON schemas, if
+                    they are known
     peers           [{"name", "key", "instance", "addresses", "last_seen"}, …]
     ping            {"node", "rtt_ms", "path": PATHINFO}, one line per ping
     relay-room      {"relay", "rooms"}
+    policy check    {"file", "rules", "errors", "warnings"}, the last two
+                    [{"line", "text", "hint"}, …]
+    policy explain  {"allowed", "rule", "line", "reason", "rate", "burst",
+                    "concurrency", "passed", "rights"}; passed is [{"rule",
+                    "line", "text", "why"}, …]
+    call --dry-run  {"would_run", "command", "rule", "rate", "burst",
+                    "concurrency", "arguments_checked"}; some may be missing
     init, join      {"config", "key_file", "state_dir", "network", "name",
                     "key_id", "identity", "relays"}
     invite          {"invite", "network", "key_id", "relays"}

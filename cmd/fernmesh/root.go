@@ -51,7 +51,7 @@ func (m *Main) rootCommand() *cobra.Command {
 		m.serveCommand(),
 		m.callCommand(), m.publishCommand(), m.subscribeCommand(),
 		m.peersCommand(), m.treeCommand(), m.describeCommand(), m.pingCommand(), m.statsCommand(), m.healthCommand(),
-		m.relayRoomCommand(),
+		m.policyCommand(), m.relayRoomCommand(),
 		m.demoCommand(), m.demoRelayCommand(), m.versionCommand(), m.completionCommand(),
 		configTopic(), programsTopic(), outputTopic(), exitCodesTopic(),
 	)

@@ -26,7 +26,8 @@ const serveLong = `Serve runs a node until it is interrupted. It answers the bui
 text.upper, text.reverse, sleep.for, count.slowly, count.runs, fail.with; count.up,
 math.sum and text.uppers, which stream; and notes.set, notes.get, notes.list,
 notes.remove, which keep short texts in memory. The config file may add commands that run programs ("fernmesh help
-programs").
+programs"). With --policy callers may do only what its rules allow ("fernmesh
+help policy"); a change of that file comes into force within a second.
 
 When the node is ready, serve prints one line with its name, its address, and
 how to call it.`
@@ -69,7 +70,7 @@ func (m *Main) serve(ctx context.Context, s *settings, flags []*recorder) error 
 		s.name = machineName()
 	}
 	n, err := s.newNode(node.Config{
-		Name: s.name, Listen: s.listen,
+		Name: s.name, Listen: s.listen, PolicyFile: s.policy,
 		Logger: slog.New(slog.NewTextHandler(m.err, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	})
 	if err != nil {

@@ -24,6 +24,7 @@ type settings struct {
 	interfaces []string
 	listen     string
 	stateDir   string
+	policy     string // the file of rules that "serve" obeys; "" = none
 	timeout    time.Duration
 	json       bool
 	programs   []*program // commands of the config file; only "serve" offers them
@@ -122,6 +123,11 @@ var (
 		usage: "keep this node's identity under `DIR` (default: the user's state directory)",
 		set:   text(func(s *settings, v string) { s.stateDir = v }),
 	}
+	optionPolicy = &option{
+		flag: "policy", env: "FERNMESH_POLICY", key: "policy",
+		usage: "let callers do only what the rules in `FILE` allow (see \"fernmesh help policy\")",
+		set:   setPolicy,
+	}
 	optionTimeout = &option{
 		flag: "timeout", key: "timeout",
 		usage: "give up after `TIME`, 500ms or 1m30s for instance (default 5s)",
@@ -137,7 +143,7 @@ var (
 // allOptions are those that the config file and the environment may set.
 var allOptions = []*option{
 	optionConfig, optionNetwork, optionName, optionKeyFile, optionPeer, optionRelay, optionMaxRelays, optionNoLAN,
-	optionAdvertPort, optionInterface, optionListen, optionStateDir, optionTimeout, optionOutput,
+	optionAdvertPort, optionInterface, optionListen, optionStateDir, optionPolicy, optionTimeout, optionOutput,
 }
 
 // serveOptions and callOptions are those with a flag at "serve" and at the
@@ -145,7 +151,7 @@ var allOptions = []*option{
 var (
 	serveOptions = []*option{
 		optionConfig, optionNetwork, optionName, optionKeyFile, optionPeer, optionRelay, optionMaxRelays, optionNoLAN,
-		optionAdvertPort, optionInterface, optionListen, optionStateDir, optionOutput,
+		optionAdvertPort, optionInterface, optionListen, optionStateDir, optionPolicy, optionOutput,
 	}
 	callOptions = []*option{
 		optionConfig, optionNetwork, optionKeyFile, optionPeer, optionRelay, optionMaxRelays, optionNoLAN,
@@ -199,6 +205,13 @@ func setKeyFile(s *settings, values []string) error {
 		return errKeyAsFile
 	}
 	return text(func(s *settings, v string) { s.keyFile = v })(s, values)
+}
+
+func setPolicy(s *settings, values []string) error {
+	if looksLikeKey(values[len(values)-1]) {
+		return errKeyAsFile
+	}
+	return text(func(s *settings, v string) { s.policy = v })(s, values)
 }
 
 func setNoLAN(s *settings, values []string) error {

@@ -289,3 +289,44 @@ func TestLargeOutcomeOnItsWayRefusesNoOtherCall(t *testing.T) {
 		t.Fatalf("%d bytes charged for nothing", got)
 	}
 }
+
+func TestCallOfOnceIsNeverAttachedNorKept(t *testing.T) {
+	l := New(Limits{})
+	first, second := l.Attach(ByInstance([16]byte{7})), l.Attach(ByInstance([16]byte{7}))
+	cancelled, s := 0, &sink{}
+	v, e := first.BeginOnce(id(1), false, true, func() { cancelled++ }, s)
+	if v != Run {
+		t.Fatalf("verdict %d", v)
+	}
+	again := &sink{}
+	for _, repeat := range []bool{false, true} {
+		if v, e := second.BeginOnce(id(1), repeat, true, nil, again); v != Running || e != nil {
+			t.Fatalf("again: verdict %d", v)
+		}
+		if v, e, _ := second.Begin(id(1), repeat, true, nil, again); v != Running || e != nil {
+			t.Fatalf("by Begin: verdict %d", v)
+		}
+	}
+	if !first.Withdraw(e, s) || cancelled != 1 {
+		t.Fatal("the only interest did not count")
+	}
+	e.Finish(value(100))
+	e.Finish(value(100))
+	expect(t, first, 1, Gone)
+	if v, _ := second.BeginOnce(id(1), true, true, nil, again); v != Gone || again.got != 0 {
+		t.Fatalf("after its end: verdict %d, %d outcomes", v, again.got)
+	}
+	if s := l.Stats(); s.Outcomes != 0 || s.Bytes != 0 || s.Running != 0 {
+		t.Fatalf("left: %+v", s)
+	}
+
+	kept, own := begin(t, first, 2, nil)
+	if v, _ := second.BeginOnce(id(2), true, true, nil, again); v != Running {
+		t.Fatalf("of a plain call that runs: verdict %d", v)
+	}
+	kept.Finish(value(1))
+	if v, _ := second.BeginOnce(id(2), true, true, nil, again); v != Gone || own.got != 1 || again.got != 0 {
+		t.Fatalf("of a plain call that ended: verdict %d", v)
+	}
+	expect(t, first, 2, Kept)
+}

@@ -38,7 +38,7 @@ func (c *Conn) onStreamChunk(chunk wire.Chunk) error {
 		return nil
 	case sv.in != nil:
 		return ErrMixed
-	case sv.pipe == nil && sv.unread:
+	case sv.pipe == nil && sv.unread != nil:
 		c.openPipe(sv)
 	case sv.pipe == nil:
 		return nil

@@ -95,8 +95,8 @@ func (p *pipe) leave(answer *outflow) {
 func (c *Conn) openPipe(sv *served) {
 	sv.pipe = &pipe{duplex: c.newDuplex(sv.number)}
 	sv.out = sv.pipe.out
-	if sv.window != (window{}) {
-		sv.pipe.window = sv.window
+	if sv.unread != nil {
+		sv.pipe.window = *sv.unread
 	}
 	c.streams++
 }
@@ -111,12 +111,12 @@ func (c *Conn) closePipe(sv *served) {
 // settlePipe settles whether a call is a stream that runs, now that it was
 // read: a handler gets the pipe, which fails when the handler's context ends.
 func (c *Conn) settlePipe(sv *served, runs bool, ctx context.Context, cancel context.CancelFunc) {
-	if !runs && !sv.unread {
+	if !runs && sv.unread == nil {
 		return
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	sv.unread = false
+	defer func() { sv.unread = nil }()
 	switch {
 	case sv.ended && runs: // the link is lost, or the caller waits no more
 		cancel()

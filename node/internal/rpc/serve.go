@@ -14,20 +14,19 @@ import (
 // guards what stands above the blank line; below it is what one goroutine has
 // at a time: the reader, then the handler's.
 type served struct {
-	ended bool // answered, cancelled, or the link has ended
-	in    *assembly
-	out   *outflow
-	entry *ledger.Entry // once it has begun
-	pipe  *pipe         // of a stream
-	// unread says that a large CALL has come and was not looked into yet, so it
-	// may be a stream's. What that may send is the rest of the CALL's window.
-	unread bool
-	window window
+	ended   bool // answered, cancelled, or the link has ended
+	owner   bool // this call began the handler
+	crowded bool // too many calls were open when it came
+	in      *assembly
+	out     *outflow
+	entry   *ledger.Entry // once it has begun
+	pipe    *pipe         // of a stream
+	// unread is set while a large CALL has come and was not looked into, so that it
+	// may be a stream's: then this is what the stream may send.
+	unread *window
 
 	conn    *Conn
 	number  uint64
-	owner   bool  // this call began the handler
-	crowded bool  // too many calls were open when it came
 	charged int64 // of the Server's budget, for a large CALL
 	arrived time.Time
 	path    string
@@ -123,7 +122,8 @@ func (c *Conn) onCallChunk(chunk wire.Chunk) error {
 	if chunk.Flags&wire.ChunkEnd != 0 {
 		var body []byte
 		body, sv.charged = sv.in.complete()
-		sv.unread, sv.window = true, sv.in.window
+		left := sv.in.window
+		sv.unread = &left
 		sv.in = nil
 		c.assembling--
 		// Reading a large message takes long, so the reader does not do it.

@@ -42,12 +42,17 @@ func TestRuleBreakersOnAStreamLoseTheirLink(t *testing.T) {
 		"call credit": {func(ev *evil) { ev.stream(1, "deaf"); fill(ev, 1); ev.chunk(1, 0, full[:1]) }, ErrCredit},
 		"call credit, small": {func(ev *evil) {
 			ev.stream(1, "deaf")
-			for range wire.CallCredit + 1 {
-				if ev.link.Post(wire.TypeChunk, append(wire.AppendChunkHeader(nil, 1, 0), 1)) != nil {
+			tiny := append(wire.AppendChunkHeader(nil, 1, 0), 1)
+			for i := range wire.CallCredit + 1 {
+				if ev.link.Post(wire.TypeChunk, tiny) != nil {
 					return
 				}
-				ev.link.Flush()
+				if i%1000 == 0 {
+					ev.link.Flush()
+					synctest.Wait()
+				}
 			}
+			ev.link.Flush()
 		}, ErrCredit},
 		"credit of a large call goes on": {func(ev *evil) {
 			ev.chunk(1, wire.ChunkCall|wire.ChunkEnd, large)
