@@ -89,9 +89,12 @@ func (n *Node) statistics() map[string]any {
 		"calls": s.Calls, "calls_failed": s.CallsFailed, "retries": s.Retries,
 		"links_accepted": s.LinksAccepted, "links_dialed": s.LinksDialed, "dials_failed": s.DialsFailed,
 		"served": served.Started, "running": served.Running, "repeats": served.Repeats,
-		"overloaded": served.Overloaded, "cancelled": served.Cancelled,
 		"policy_denied": s.PolicyDenied, "policy_limited": s.PolicyLimited,
 		"policy_reloads": s.PolicyReloads, "policy_reloads_failed": s.PolicyReloadsFailed,
+		"waiting": served.Waiting, "queued": served.Queued, "expired": served.Expired, "slowed": served.Slowed, "paced": served.Paced,
+		"peer_full": served.PeerFull, "node_full": served.NodeFull, "peer_heavy": served.PeerHeavy, "node_heavy": served.NodeHeavy,
+		"argument_bytes": served.ArgumentBytes,
+		"overloaded":     served.Overloaded, "cancelled": served.Cancelled,
 		"handshakes_refused": s.Handshakes, "adverts_accepted": s.Discovery.Accepted, "adverts_refused": byCause(s.Discovery),
 		"commands_unlisted": s.CommandsUnlisted, "descriptions_cut": s.DescriptionsCut,
 	}

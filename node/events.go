@@ -5,6 +5,8 @@ import (
 	"iter"
 	"sync"
 	"time"
+
+	"github.com/fernmesh/fernmesh/crypto"
 )
 
 // EventKind says what happened.
@@ -12,12 +14,18 @@ type EventKind string
 
 // The kinds of events.
 const (
-	// Joined: a member was found. Left: it said goodbye or expired.
+	// Joined: a member was found; Reason says how. Left: it said goodbye. Lost:
+	// it went without a word; Reason says what was noticed. A member that only a
+	// relay shows is lost when it leaves, unless a link carried its goodbye.
 	Joined EventKind = "joined"
 	Left   EventKind = "left"
+	Lost   EventKind = "lost"
 	// LinkUp and LinkDown: a link to a member came up or ended, with its cause.
 	LinkUp   EventKind = "link up"
 	LinkDown EventKind = "link down"
+	// PathChanged: calls to a member now take Path instead of another, such as
+	// the LAN instead of a relay, or another relay. The first path is none.
+	PathChanged EventKind = "path changed"
 	// RelayUp and RelayDown: a relay was joined, or is lost or not reached.
 	RelayUp   EventKind = "relay up"
 	RelayDown EventKind = "relay down"
@@ -37,12 +45,22 @@ const (
 	SourceReport EventKind = "discovery"
 )
 
-// Event is one thing that happened to the mesh as this node sees it.
+// Event is one thing that happened to the mesh as this node sees it. Fields
+// that an event has no use for are zero.
 type Event struct {
-	Time   time.Time
-	Kind   EventKind
-	Node   string // the member's name, if it concerns one
-	Detail string // reason, address or new name
+	Time time.Time
+	Kind EventKind
+	// Node is the member's name, if it concerns one.
+	Node string
+	// Key is the member's identity, if it has shown one.
+	Key crypto.NodeKey
+	// Path is the link or relay that it is about, as it was then.
+	Path PathInfo
+	// Reason is why or how, for people.
+	Reason string
+	// Detail is the one thing that counts beside Reason: the address of a link
+	// or relay, the new name of Renamed, the new key of KeyChanged; else as Reason.
+	Detail string
 }
 
 // events fans events out to subscribers; a slow one loses events, counted.
@@ -58,8 +76,11 @@ func newEvents(size int, c *counters) *events {
 	return &events{size: size, count: c, subs: map[chan Event]struct{}{}}
 }
 
-func (e *events) emit(kind EventKind, node, detail string) {
-	ev := Event{time.Now(), kind, node, detail}
+func (e *events) emit(ev Event) {
+	ev.Time = time.Now()
+	if ev.Detail == "" {
+		ev.Detail = ev.Reason
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for ch := range e.subs {

@@ -63,7 +63,7 @@ func (n *Node) SetKeys(keys crypto.KeyRing) error {
 		n.rejoin(next)
 		n.endRetired(next)
 	}
-	n.events.emit(KeysChanged, "", keys.String())
+	n.events.emit(Event{Kind: KeysChanged, Reason: keys.String()})
 	return nil
 }
 

@@ -113,7 +113,7 @@ func (n *Node) discovered(c discovery.Change) {
 }
 
 func (n *Node) reported(r discovery.Report) {
-	n.events.emit(SourceReport, r.Name, r.String())
+	n.events.emit(Event{Kind: SourceReport, Node: r.Name, Reason: r.String()})
 }
 
 // ask repeats the question who is there.

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"runtime"
 	"time"
 
 	"github.com/fernmesh/fernmesh/policy"
@@ -27,6 +28,19 @@ type Limits struct {
 	// (256 and 4,096).
 	HandlersPerPeer int
 	HandlersPerNode int
+	// QueuePerPeer and QueuePerNode are how many more calls wait for their turn
+	// (256 and 4,096; a negative value is none). Peers take turns; what comes
+	// beyond is refused with RESOURCE_EXHAUSTED.
+	QueuePerPeer int
+	QueuePerNode int
+	// ArgumentBytesPerPeer and ArgumentBytesPerNode bound the arguments of calls
+	// that run or wait (64 MiB and 256 MiB). One call alone may exceed them.
+	ArgumentBytesPerPeer int64
+	ArgumentBytesPerNode int64
+	// CrowdRate is how many calls a second one link may begin whose peer has 16
+	// or more calls under way while peers with fewer call too (1,000 for each
+	// CPU; a negative value is no bound). A peer that calls alone is not held back.
+	CrowdRate int
 	// AssemblyBytes bounds the memory of half-received large messages (256 MiB).
 	AssemblyBytes int64
 	// StreamBytes bounds the memory of streamed values above 64 KiB that are
@@ -130,6 +144,11 @@ func (l Limits) withDefaults() Limits {
 	or(&l.Links, 1024)
 	or(&l.HandlersPerPeer, 256)
 	or(&l.HandlersPerNode, 4096)
+	or(&l.QueuePerPeer, 256)
+	or(&l.QueuePerNode, 4096)
+	or(&l.ArgumentBytesPerPeer, 64<<20)
+	or(&l.ArgumentBytesPerNode, 256<<20)
+	or(&l.CrowdRate, 1000*runtime.GOMAXPROCS(0))
 	or(&l.AssemblyBytes, 256<<20)
 	or(&l.StreamBytes, 256<<20)
 	or(&l.Roster, 4096)

@@ -112,7 +112,9 @@ func (l *line) settle(err error) {
 		close(l.first)
 	}
 	if err != nil {
-		l.node.events.emit(RelayDown, "", l.address.String()+": "+err.Error())
+		l.node.events.emit(Event{
+			Kind: RelayDown, Path: l.path(), Reason: err.Error(), Detail: l.address.String() + ": " + err.Error(),
+		})
 	}
 }
 
@@ -120,8 +122,13 @@ func (l *line) joined(c *relay.Client) {
 	l.mu.Lock()
 	l.client, l.since, l.seats = c, time.Now(), map[relay.Addr]sitting{}
 	l.mu.Unlock()
-	l.node.events.emit(RelayUp, "", l.address.String())
+	l.node.events.emit(Event{Kind: RelayUp, Path: l.path(), Reason: "joined", Detail: l.address.String()})
 	l.announce()
+}
+
+// path is the relay as events name it.
+func (l *line) path() PathInfo {
+	return PathInfo{Kind: "relay", Addr: "relay " + l.address.Authority}
 }
 
 // left forgets the members that were seen on this connection alone.

@@ -51,10 +51,13 @@ func (n *Node) capabilities(name string) []byte {
 }
 
 func (n *Node) serverConfig() rpc.ServerConfig {
+	l := n.cfg.Limits
 	return rpc.ServerConfig{
 		Tree: n.tree, Network: n.cfg.Network,
-		MaxPerPeer: n.cfg.Limits.HandlersPerPeer, MaxPerNode: n.cfg.Limits.HandlersPerNode,
-		AssemblyBytes: n.cfg.Limits.AssemblyBytes, Logger: n.cfg.Logger,
+		MaxPerPeer: l.HandlersPerPeer, MaxPerNode: l.HandlersPerNode,
+		QueuePerPeer: l.QueuePerPeer, QueuePerNode: l.QueuePerNode,
+		BytesPerPeer: l.ArgumentBytesPerPeer, BytesPerNode: l.ArgumentBytesPerNode,
+		CrowdRate: l.CrowdRate, AssemblyBytes: l.AssemblyBytes, Logger: n.cfg.Logger,
 		Serve:   n.chain,
 		Context: func(ctx context.Context) context.Context { return context.WithValue(ctx, nodeKey{}, n) },
 	}
@@ -76,25 +79,45 @@ func (n *Node) newConn(s *session) *rpc.Conn {
 	return rpc.New(s.link, n.server, rpc.Config{
 		Timers:     rpc.Timers{IdlePing: t.IdlePing, BusyPing: t.BusyPing, Suspect: t.Suspect, Dead: t.Dead},
 		LinkCredit: credit,
-		OnBye:      func(wire.Bye) { s.parting.Store(true) },
+		OnBye:      func(bye wire.Bye) { n.farewell(s, bye) },
 		OnMessage:  n.heard,
 	})
 }
 
+// farewell takes a peer's BYE.
+func (n *Node) farewell(s *session, bye wire.Bye) {
+	s.parting.Store(true)
+	if bye.Code == byeRebooting {
+		n.roster.leaves(s.peer.Hello.Instance)
+	}
+	n.roster.reconsider(s, "the other node parted: "+bye.Text)
+}
+
 // serve runs a session to its end.
 func (n *Node) serve(s *session) {
-	peer := s.peer.Hello.Name
 	observer := s.peer.Capabilities.Observer
+	hello := s.peer.Hello
+	about := Event{Node: hello.Name, Key: shownKey(hello.NodeKey, hello.HasID), Path: s.info(), Detail: s.peer.Remote}
 	if !observer {
-		n.events.emit(LinkUp, peer, s.peer.Remote)
+		about.Kind, about.Reason = LinkUp, origin(s)
+		n.events.emit(about)
 	}
 	n.gossip(s)
 	err := s.conn.Run()
 	s.parting.Store(true)
-	n.roster.detach(s)
 	if !observer {
-		n.events.emit(LinkDown, peer, reason(err))
+		about.Kind, about.Reason, about.Detail = LinkDown, reason(err), reason(err)
+		n.events.emit(about)
 	}
+	n.roster.detach(s, reason(err))
+}
+
+// origin says which side made a link.
+func origin(s *session) string {
+	if s.link.Initiator() {
+		return "made by this node"
+	}
+	return "made by the other node"
 }
 
 func reason(err error) string {
@@ -110,6 +133,7 @@ func (n *Node) part(s *session, why parted) {
 	if s.parting.Swap(true) {
 		return
 	}
+	n.roster.reconsider(s, why.text)
 	if !n.spawn(func() {
 		ctx, stop := n.patience(s)
 		defer stop()

@@ -73,7 +73,7 @@ func (n *Node) judge(p link.Peer) *link.Refusal {
 // wins, this link ends; the loser comes back under its new name.
 func (n *Node) judgeName(p link.Peer) *link.Refusal {
 	n.count.NameConflicts.Add(1)
-	n.events.emit(Conflict, p.Hello.Name, "claimed by "+p.Remote)
+	n.events.emit(Event{Kind: Conflict, Node: p.Hello.Name, Key: shownKey(p.Hello.NodeKey, p.Hello.HasID), Reason: "claimed by " + p.Remote})
 	wins, sameNode := n.ownFacts().beats(factsOf(p))
 	if !wins {
 		n.loseName(p)
@@ -113,7 +113,7 @@ func (n *Node) rename() {
 		return
 	}
 	n.count.Renames.Add(1)
-	n.events.emit(Renamed, old, now)
+	n.events.emit(Event{Kind: Renamed, Node: old, Key: n.Identity(), Reason: "the name is held by another live node", Detail: now})
 	n.cfg.Logger.Warn("name lost to another live node; renamed", "old", old, "new", now)
 	if err := n.disc.SetSelf(n.self()); err != nil {
 		n.cfg.Logger.Error("the new name could not be announced", "error", err)

@@ -118,6 +118,7 @@ func (n *Node) Stats() Stats {
 		TracesIgnored: c.TracesIgnored.Load(),
 	}
 	n.addPolicyStats(&s)
+	s.addServed(n.server.Stats())
 	n.mu.Lock()
 	disc := n.disc
 	n.mu.Unlock()

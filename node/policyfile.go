@@ -124,13 +124,13 @@ func (n *Node) enforce(data []byte, err error) error {
 	if err != nil {
 		n.count.PolicyReloadsFailed.Add(1)
 		n.cfg.Logger.Warn("the policy file is broken; the rules before it stay in force", "error", brief(name, err))
-		n.events.emit(PolicyChanged, "", "broken, the rules before it stay in force: "+brief(name, err))
+		n.events.emit(Event{Kind: PolicyChanged, Reason: "broken, the rules before it stay in force: " + brief(name, err)})
 		return fmt.Errorf("policy %s: %w", name, err)
 	}
 	n.gate.Replace(p)
 	n.count.PolicyReloads.Add(1)
 	n.cfg.Logger.Info("the policy file changed and is in force", "file", name, "rules", p.Len())
-	n.events.emit(PolicyChanged, "", fmt.Sprintf("in force: %s, %d rules", name, p.Len()))
+	n.events.emit(Event{Kind: PolicyChanged, Reason: fmt.Sprintf("in force: %s, %d rules", name, p.Len())})
 	return nil
 }
 

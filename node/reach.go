@@ -82,7 +82,7 @@ func (n *Node) adopt(l *link.Link, key pathKey, keepAlive bool) (*session, error
 	s.conn = n.newConn(s)
 	parting := n.roster.attach(s, n.Name())
 	if !n.spawn(func() { n.serve(s) }) {
-		n.roster.detach(s)
+		n.roster.detach(s, ErrShutdown.Error())
 		s.link.Close(ErrShutdown)
 		_ = s.conn.Run() // ends at once and tidies up
 		return nil, ErrShutdown

@@ -149,7 +149,7 @@ func (s seat) dial(ctx context.Context, name string) (*link.Link, error) {
 func (r *roster) seated(p presence.Presence, l *line, addr relay.Addr) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	m := r.ensure(p.Instance, p.Name)
+	m := r.ensure(p.Instance, p.Name, shownKey(p.Key, p.HasKey), "seen at relay "+l.address.Authority)
 	if m == nil {
 		return
 	}
@@ -168,7 +168,7 @@ func (r *roster) unseated(id crypto.InstanceID, l *line, addr relay.Addr) {
 	}
 	delete(m.seats, seat{l, addr})
 	if !m.here() {
-		r.forget(m, "left the relay")
+		r.forget(m, "left relay "+l.address.Authority)
 	}
 	r.wake()
 }

@@ -26,6 +26,8 @@ type member struct {
 	// doubted: until then the member counts as a claimant of its name only
 	// if nobody else does, because it did not answer to it.
 	doubted  time.Time
+	goodbye  bool              // it said that it goes
+	path     pathKey           // that calls took, as far as events told
 	lanTried time.Time         // when preferLAN last tried
 	seats    map[seat]struct{} // where relays see it
 	sessions map[pathKey]*session
@@ -73,7 +75,7 @@ func (r *roster) wake() {
 
 // ensure returns the member of an instance, made if need be; nil when the
 // roster is full. Callers hold mu.
-func (r *roster) ensure(id crypto.InstanceID, name string) *member {
+func (r *roster) ensure(id crypto.InstanceID, name string, key crypto.NodeKey, how string) *member {
 	m := r.members[id]
 	if m == nil {
 		if len(r.members) >= r.max {
@@ -83,7 +85,7 @@ func (r *roster) ensure(id crypto.InstanceID, name string) *member {
 		m = &member{instance: id, seats: map[seat]struct{}{}, sessions: map[pathKey]*session{}}
 		r.members[id] = m
 		r.enroll(m, name)
-		r.events.emit(Joined, name, "")
+		r.events.emit(Event{Kind: Joined, Node: name, Key: key, Reason: how})
 	} else if m.name != name {
 		r.strike(m)
 		r.enroll(m, name)
@@ -111,7 +113,7 @@ func (r *roster) strike(m *member) {
 func (r *roster) identify(m *member, key crypto.NodeKey) (orphans []*session) {
 	m.key, m.hasKey = key, true
 	if first, known := r.keys[m.name]; known && first != key {
-		r.events.emit(KeyChanged, m.name, key.String())
+		r.events.emit(Event{Kind: KeyChanged, Node: m.name, Key: key, Reason: "the name had another identity before", Detail: key.String()})
 	}
 	if _, known := r.keys[m.name]; known || len(r.keys) < r.max {
 		r.keys[m.name] = key
@@ -132,7 +134,11 @@ func (r *roster) forget(m *member, why string) {
 	}
 	delete(r.members, m.instance)
 	r.strike(m)
-	r.events.emit(Left, m.name, why)
+	kind := Lost
+	if m.goodbye {
+		kind = Left
+	}
+	r.events.emit(Event{Kind: kind, Node: m.name, Key: shownKey(m.key, m.hasKey), Reason: why})
 	r.wake()
 }
 
@@ -143,12 +149,12 @@ func (r *roster) seen(e discovery.Entry) (orphans []*session) {
 	if e.Instance == r.self {
 		return nil
 	}
-	m := r.ensure(e.Instance, e.Name)
+	m := r.ensure(e.Instance, e.Name, shownKey(e.NodeKey, e.HasKey), "heard on the LAN")
 	if m == nil {
 		return nil
 	}
 	m.addrs, m.keyIndex, m.advertised, m.lastSeen = e.Addrs, e.KeyIndex, true, e.LastSeen
-	m.asking, m.doubted = e.Asked, time.Time{}
+	m.asking, m.doubted, m.goodbye = e.Asked, time.Time{}, false
 	if e.HasKey && !m.hasKey {
 		orphans = r.identify(m, e.NodeKey)
 	}
@@ -167,6 +173,7 @@ func (r *roster) gone(id crypto.InstanceID, why string) {
 		return
 	}
 	m.advertised, m.addrs = false, nil
+	m.goodbye = m.goodbye || why == string(discovery.ReasonGoodbye)
 	if !m.here() || why == string(discovery.ReasonGoodbye) && len(m.seats) == 0 {
 		r.forget(m, why)
 	}

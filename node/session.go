@@ -51,7 +51,7 @@ func (r *roster) attach(s *session, own string) (parting map[*session]parted) {
 		return parting
 	}
 	hello := s.peer.Hello
-	m := r.ensure(hello.Instance, hello.Name)
+	m := r.ensure(hello.Instance, hello.Name, shownKey(hello.NodeKey, hello.HasID), "linked from "+s.peer.Remote)
 	if m == nil {
 		parting[s] = parted{byeNotNeeded, "the roster is full"}
 		return parting
@@ -76,6 +76,7 @@ func (r *roster) attach(s *session, own string) (parting map[*session]parted) {
 		}
 		parting[old] = why
 	}
+	r.prefer(m, m.displaced())
 	r.wake()
 	return parting
 }
@@ -100,7 +101,7 @@ func (r *roster) keeps(s *session, own string) bool {
 
 // detach removes a session that ended. The member goes with it unless
 // discovery still sees it or another link holds.
-func (r *roster) detach(s *session) {
+func (r *roster) detach(s *session, why string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.observers, s)
@@ -110,9 +111,10 @@ func (r *roster) detach(s *session) {
 	}
 	delete(m.sessions, s.key)
 	if !m.here() {
-		r.forget(m, "disconnected")
+		r.forget(m, "disconnected: "+why)
 		return
 	}
+	r.prefer(m, "the other ended: "+why)
 	r.wake()
 }
 

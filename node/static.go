@@ -38,7 +38,7 @@ func (n *Node) dialStatic(host string) *session {
 	}
 	l, w, err := n.race(ctx, "", n.lanWays(addrs))
 	if err != nil {
-		n.events.emit(SourceReport, "", "static peer "+host+": "+err.Error())
+		n.events.emit(Event{Kind: SourceReport, Reason: "static peer " + host + ": " + err.Error()})
 		return nil
 	}
 	s, err := n.adopt(l, w.key, true)

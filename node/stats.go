@@ -4,6 +4,7 @@ import (
 	"sync/atomic"
 
 	"github.com/fernmesh/fernmesh/discovery"
+	"github.com/fernmesh/fernmesh/node/internal/rpc"
 )
 
 // counters are the node's own tallies; Stats is their snapshot.
@@ -34,6 +35,21 @@ type Stats struct {
 	// error, Retries those sent again after a broken path, SecondPaths those
 	// sent over a second path because the first went silent.
 	Calls, CallsFailed, Retries, SecondPaths uint64
+	// Running and Waiting are the calls of other nodes that run, and those that
+	// wait for their turn, now; ArgumentBytes is the size of their arguments.
+	Running, Waiting int
+	ArgumentBytes    int64
+	// Served counts calls of other nodes that were run, Queued those that had to
+	// wait, Expired those whose time was over, or that were cancelled, while they
+	// waited, so that they did not run.
+	Served, Queued, Expired uint64
+	// Overloaded counts calls refused with RESOURCE_EXHAUSTED. Those beyond
+	// Limits.HandlersPerPeer and QueuePerPeer are also in PeerFull, beyond
+	// HandlersPerNode and QueuePerNode in NodeFull, beyond ArgumentBytesPerPeer
+	// in PeerHeavy and beyond ArgumentBytesPerNode in NodeHeavy. Slowed counts
+	// how often a link was not read for a moment because its calls were refused,
+	// Paced because it called so fast that the calls of others had to wait.
+	Overloaded, PeerFull, NodeFull, PeerHeavy, NodeHeavy, Slowed, Paced uint64
 	// NameConflicts counts other claims to this node's name, Renames how
 	// often this node gave way.
 	NameConflicts, Renames uint64
@@ -67,4 +83,11 @@ type Stats struct {
 	Handshakes map[string]uint64
 	// Discovery counts what discovery heard and refused.
 	Discovery discovery.Stats
+}
+
+func (s *Stats) addServed(r rpc.Stats) {
+	s.Running, s.Waiting, s.ArgumentBytes = r.Running, r.Waiting, r.ArgumentBytes
+	s.Served, s.Queued, s.Expired = r.Started, r.Queued, r.Expired
+	s.Overloaded, s.Slowed, s.Paced = r.Overloaded, r.Slowed, r.Paced
+	s.PeerFull, s.NodeFull, s.PeerHeavy, s.NodeHeavy = r.PeerFull, r.NodeFull, r.PeerHeavy, r.NodeHeavy
 }

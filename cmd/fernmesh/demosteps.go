@@ -55,6 +55,7 @@ var demoSteps = []step{
 	{"through a relay", "island", (*demo).throughRelay},
 	{"gather through a relay", "island,tower", (*demo).gatherFar},
 	{"LAN silent in mid-call", demoHarbour, (*demo).silentLAN},
+	{"a node comes and goes", demoGuest, (*demo).watchGuest},
 }
 
 func (d *demo) runSteps(ctx context.Context) []row {

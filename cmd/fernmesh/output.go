@@ -29,6 +29,9 @@ their form stays: members are added at times, never renamed or removed.
                     they are known
     peers           [{"name", "key", "instance", "addresses", "last_seen"}, …]
     ping            {"node", "rtt_ms", "path": PATHINFO}, one line per ping
+    watch           {"time", "event", "reason"}, one line per event, and where it
+                    applies "node", "key", "path": PATHINFO, and for a renamed
+                    node its new "name"
     relay-room      {"relay", "rooms"}
     policy check    {"file", "rules", "errors", "warnings"}, the last two
                     [{"line", "text", "hint"}, …]

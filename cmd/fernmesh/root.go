@@ -50,7 +50,7 @@ func (m *Main) rootCommand() *cobra.Command {
 		m.initCommand(), m.inviteCommand(), m.joinCommand(), m.keygenCommand(),
 		m.serveCommand(),
 		m.callCommand(), m.publishCommand(), m.subscribeCommand(),
-		m.peersCommand(), m.treeCommand(), m.describeCommand(), m.pingCommand(), m.statsCommand(), m.healthCommand(),
+		m.peersCommand(), m.treeCommand(), m.describeCommand(), m.pingCommand(), m.statsCommand(), m.healthCommand(), m.watchCommand(),
 		m.policyCommand(), m.relayRoomCommand(),
 		m.demoCommand(), m.demoRelayCommand(), m.versionCommand(), m.completionCommand(),
 		configTopic(), programsTopic(), outputTopic(), exitCodesTopic(),

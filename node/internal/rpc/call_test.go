@@ -146,7 +146,9 @@ func TestCancelReachesTheHandler(t *testing.T) {
 }
 
 func TestLimitsRefuseCheaplyAndSayWhen(t *testing.T) {
-	for name, cfg := range map[string]ServerConfig{"peer": {MaxPerPeer: 2}, "node": {MaxPerNode: 2}} {
+	for name, cfg := range map[string]ServerConfig{
+		"peer": {MaxPerPeer: 2, QueuePerPeer: -1}, "node": {MaxPerNode: 2, QueuePerNode: -1},
+	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				a, b := newParty(t, "alice", ServerConfig{}), newParty(t, "bob", cfg)

@@ -3,6 +3,8 @@ package rpc
 import (
 	"context"
 	"log/slog"
+	"math"
+	"runtime"
 	"time"
 
 	"github.com/fernmesh/fernmesh/commands"
@@ -24,6 +26,18 @@ type ServerConfig struct {
 	MaxPerPeer int
 	// MaxPerNode is how many calls of all peers run at once. Default 4,096.
 	MaxPerNode int
+	// QueuePerPeer and QueuePerNode are how many accepted calls wait for a place
+	// beside those that run. Default 256 and 4,096; negative is none.
+	QueuePerPeer int
+	QueuePerNode int
+	// BytesPerPeer and BytesPerNode bound the arguments of the calls that run or
+	// wait. A call that is alone may exceed them. Default 64 and 256 MiB.
+	BytesPerPeer int64
+	BytesPerNode int64
+	// CrowdRate is how many calls a second one link may begin whose peer has 16
+	// or more under way while peers with fewer call too. Default 1,000 per CPU;
+	// negative is no bound.
+	CrowdRate int
 	// AssemblyBytes bounds the memory of all messages that arrive as chunks:
 	// of calls until their handler has ended, of replies until they are
 	// complete. Default 256 MiB.
@@ -52,6 +66,21 @@ func (c ServerConfig) withDefaults() ServerConfig {
 	if c.MaxPerNode <= 0 {
 		c.MaxPerNode = 4096
 	}
+	if c.QueuePerPeer == 0 {
+		c.QueuePerPeer = 256
+	}
+	if c.QueuePerNode == 0 {
+		c.QueuePerNode = 4096
+	}
+	if c.BytesPerPeer <= 0 {
+		c.BytesPerPeer = wire.MaxBig
+	}
+	if c.BytesPerNode <= 0 {
+		c.BytesPerNode = 256 << 20
+	}
+	if c.CrowdRate == 0 {
+		c.CrowdRate = 1000 * runtime.GOMAXPROCS(0)
+	}
 	if c.Serve == nil {
 		c.Serve = commands.Serve
 	}
@@ -65,6 +94,22 @@ func (c ServerConfig) withDefaults() ServerConfig {
 		c.StreamBytes = 256 << 20
 	}
 	return c
+}
+
+// burst is how many calls a link may begin in a row before it pauses.
+func (c ServerConfig) burst() int {
+	if c.CrowdRate < 0 {
+		return math.MaxInt
+	}
+	return max(1, int(int64(c.CrowdRate)*int64(burstPause)/int64(time.Second)))
+}
+
+func (c ServerConfig) gateLimits() gateLimits {
+	return gateLimits{
+		peerRuns: c.MaxPerPeer, nodeRuns: c.MaxPerNode,
+		peerWaits: max(c.QueuePerPeer, 0), nodeWaits: max(c.QueuePerNode, 0),
+		peerBytes: c.BytesPerPeer, nodeBytes: c.BytesPerNode,
+	}
 }
 
 // Timers are the times of the protocol, sections 4 and 6. A field that is not

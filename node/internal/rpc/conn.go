@@ -35,6 +35,10 @@ type Conn struct {
 	rtt   atomic.Int64
 	heard bool // a message has come from the peer; the reader's own
 
+	refusals int    // since a call was last accepted; the reader's own
+	burst    int    // since the reader last rested; the reader's own
+	scratch  []byte // for the answers of shed; the reader's own
+
 	// mu guards what follows. Messages whose order matters are posted under it.
 	mu      sync.Mutex
 	ended   bool  // the link has ended

@@ -76,7 +76,7 @@ func TestArrivingBytesAreASignOfLife(t *testing.T) {
 // Repeats need no place of a handler, so their number is bounded by itself.
 func TestRepeatsOfOneCallAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		bob := newParty(t, "bob", ServerConfig{MaxPerPeer: 2})
+		bob := newParty(t, "bob", ServerConfig{MaxPerPeer: 2, QueuePerPeer: -1})
 		free := make(chan struct{})
 		bob.handle(t, "hold", func(context.Context, *commands.Call) (any, error) { <-free; return 1, nil })
 		ev, c := newEvil(t, bob, Config{})
@@ -131,7 +131,7 @@ func TestR33_ChurnLeavesNothingBehind(t *testing.T) {
 		if s.Running != 0 || s.Ledger.Running != 0 || s.Ledger.Outcomes != 0 || s.Ledger.Bytes != 0 || s.Ledger.Callers != 1 {
 			t.Fatalf("%+v", s)
 		}
-		if got := len(b.server.peers); got != 0 {
+		if got := len(b.server.gate.lanes); got != 0 {
 			t.Fatalf("%d peers have running calls", got)
 		}
 	})

@@ -9,21 +9,34 @@ import (
 	"github.com/fernmesh/fernmesh/node/internal/ledger"
 )
 
-// overloadPause is the advice to a caller that was refused for load.
+// overloadPause is the advice to a caller that was refused for a load of which
+// nothing tells how long it lasts.
 const overloadPause = 100 * time.Millisecond
 
-// linkParts refuses a call that was read after BYE was sent.
-const linkParts admission = 255
-
-// refusal is the answer to a call that was not admitted.
-func (a admission) refusal() *commands.Error {
+// words is why a call was not admitted.
+func (a admission) words() string {
 	switch a {
 	case peerFull:
-		return exhausted("too many calls of this node run")
+		return "too many calls of this node run and wait"
 	case nodeFull:
-		return exhausted("too many calls run")
+		return "too many calls run and wait"
+	case peerHeavy:
+		return "the arguments of this node's calls are too large together"
+	case nodeHeavy:
+		return "the arguments of all calls are too large together"
 	}
-	return unavailable("the node is parting")
+	return "the node is parting"
+}
+
+// refusal is the answer to a call that was not admitted.
+func (s *Server) refusal(a admission, after time.Duration) *commands.Error {
+	if a.accepted() || a >= nodeDrains { // accepted: the link has ended meanwhile
+		return unavailable(a.words())
+	}
+	s.counters.full[a].Add(1)
+	e := exhausted(a.words())
+	e.RetryAfter = after
+	return e
 }
 
 func exhausted(why string) *commands.Error {

@@ -22,14 +22,52 @@ func (s *Server) context(arrived time.Time, remaining time.Duration) (context.Co
 	return context.WithDeadline(ctx, arrived.Add(remaining))
 }
 
+// enter lets an accepted call run at once, or wait for its place. Its ledger
+// entry exists by now: a repeat of a call that waits finds it, as it would find
+// one that runs, and the call runs once.
+func (s *Server) enter(sv *served, a admission) {
+	if a == admitted {
+		go s.run(sv)
+		return
+	}
+	s.counters.queued.Add(1)
+	// The context ends by the deadline, by a CANCEL, by the loss of the link's
+	// interest and by Close.
+	sv.unwatch = context.AfterFunc(sv.ctx, func() {
+		if s.gate.drop(&sv.ticket) {
+			s.expire(sv)
+		}
+	})
+	if !s.gate.wait(&sv.ticket) {
+		s.expire(sv)
+	}
+}
+
+// begin runs a call that has waited.
+func (s *Server) begin(t *ticket) { go s.run(t.sv) }
+
+// expire ends a call that was dropped while it waited.
+func (s *Server) expire(sv *served) {
+	s.counters.expired.Add(1)
+	sv.conn.mu.Lock()
+	sv.owner = false // it holds no place: its answer need not wait for room
+	sv.conn.mu.Unlock()
+	s.release(sv.charged)
+	sv.finish(nil, unstarted(sv.ctx.Err()))
+	sv.cancel()
+}
+
 // run runs the handler of a call that has begun. It has a goroutine of its own,
-// which the Server waits for, and the place that admit took.
-func (s *Server) run(ctx context.Context, cancel context.CancelFunc, sv *served) {
-	defer s.leave(sv.conn.peer)
+// which the Server waits for, and a place of the gate.
+func (s *Server) run(sv *served) {
+	defer s.gate.leave(&sv.ticket)
 	defer s.release(sv.charged)
-	defer cancel()
-	if ctx.Err() != nil {
-		sv.finish(nil, unstarted(ctx.Err()))
+	defer sv.cancel()
+	if sv.unwatch != nil {
+		sv.unwatch()
+	}
+	if err := sv.ctx.Err(); err != nil {
+		sv.finish(nil, unstarted(err))
 		return
 	}
 	command, refused := s.cfg.Tree.Find(sv.path)
@@ -39,7 +77,7 @@ func (s *Server) run(ctx context.Context, cancel context.CancelFunc, sv *served)
 	}
 	sv.call.Path = command.Path()
 	s.counters.started.Add(1)
-	s.cfg.Serve(ctx, command, &sv.call, sv.finish)
+	s.cfg.Serve(sv.ctx, command, &sv.call, sv.finish)
 }
 
 // unstarted is the outcome of a call whose time was over before its handler

@@ -31,6 +31,12 @@ type served struct {
 	arrived time.Time
 	path    string
 	call    commands.Call
+
+	// Of a call that was accepted.
+	ticket  ticket
+	ctx     context.Context
+	cancel  context.CancelFunc
+	unwatch func() bool // of a call that waited
 }
 
 // open enters a call under its number, which must be the peer's and higher
@@ -46,9 +52,11 @@ func (c *Conn) open(number uint64) (*served, error) {
 	return sv, nil
 }
 
-// openMost bounds the calls of a link that are open at once: those that run,
-// those that arrive, and repeats, which need no place of a handler.
-func (c *Conn) openMost() int { return 4 * c.server.cfg.MaxPerPeer }
+// openMost bounds the calls of a link that are open at once: those that run
+// or wait, those that arrive, and repeats, which need no place of a handler.
+func (c *Conn) openMost() int {
+	return 4*c.server.cfg.MaxPerPeer + 2*max(c.server.cfg.QueuePerPeer, 0)
+}
 
 // drop takes a call out of the served ones: nothing is answered any more. The
 // caller holds mu.
@@ -79,6 +87,9 @@ func (c *Conn) onCall(body []byte) error {
 	if len(body) < 8 {
 		return &wire.MalformedError{What: "CALL", Field: "call number is cut short"}
 	}
+	if c.shed(binary.BigEndian.Uint64(body), body[8:]) {
+		return nil
+	}
 	c.mu.Lock()
 	sv, err := c.open(binary.BigEndian.Uint64(body))
 	c.mu.Unlock()
@@ -88,6 +99,7 @@ func (c *Conn) onCall(body []byte) error {
 	// The arguments live as long as the handler, the message does not.
 	own := append(make([]byte, 0, len(body)-8), body[8:]...)
 	c.serve(sv, own)
+	c.pace()
 	return nil
 }
 
@@ -103,7 +115,7 @@ func (c *Conn) onCallChunk(chunk wire.Chunk) error {
 			return err
 		}
 		sv = opened
-		if refused := c.openAssembly(sv); refused != nil {
+		if refused := c.openAssembly(sv, chunk.Bytes); refused != nil {
 			c.refuseUnread(sv, chunk.Bytes, refused)
 			return nil
 		}
@@ -133,8 +145,11 @@ func (c *Conn) onCallChunk(chunk wire.Chunk) error {
 }
 
 // openAssembly begins to receive a large CALL, or tells why not.
-func (c *Conn) openAssembly(sv *served) *commands.Error {
+func (c *Conn) openAssembly(sv *served, head []byte) *commands.Error {
+	a, after := c.hopeless(head, len(head))
 	switch {
+	case !a.accepted() && a < nodeDrains:
+		return c.server.refusal(a, after)
 	case c.said:
 		return unavailable("the node is parting")
 	case sv.crowded, c.assembling >= c.server.cfg.MaxPerPeer:
@@ -187,27 +202,29 @@ func (c *Conn) serve(sv *served, body []byte) {
 		Caller: c.caller, ID: callID(msg.ID), RawArgs: msg.Args, RawKwargs: msg.Kwargs,
 		Trace: msg.Trace, DryRun: msg.Flags&wire.CallDryRun != 0,
 	}
-	admission := c.admit()
-	var ctx context.Context
-	var cancel context.CancelFunc
-	if admission == admitted {
-		ctx, cancel = c.server.context(sv.arrived, msg.Remaining)
+	admission, after := c.admit(sv, len(body))
+	if admission.accepted() {
+		sv.ctx, sv.cancel = c.server.context(sv.arrived, msg.Remaining)
 	}
 	repeat := msg.Flags&wire.CallRepeat != 0
 	stream := msg.Flags&wire.CallStream != 0
-	verdict, entry, outcome := c.begun(id, repeat, stream, admission == admitted, cancel, sv)
+	verdict, entry, outcome := c.begun(id, repeat, stream, admission.accepted(), sv.cancel, sv)
 	c.bind(sv, entry, verdict)
-	c.settlePipe(sv, stream && verdict == ledger.Run, ctx, cancel)
+	c.settlePipe(sv, stream && verdict == ledger.Run, sv.ctx, sv.cancel)
 	if verdict == ledger.Run {
 		running = true
-		go c.server.run(ctx, cancel, sv)
+		c.server.enter(sv, admission)
 		return
 	}
-	if admission == admitted {
-		cancel()
-		c.server.leave(c.peer)
+	if admission.accepted() {
+		sv.cancel()
+		c.server.gate.giveBack(&sv.ticket, admission)
 	}
-	c.settle(sv, verdict, admission, entry, outcome)
+	if verdict == ledger.Unknown {
+		c.refuse(sv, c.server.refusal(admission, after))
+		return
+	}
+	c.settle(sv, verdict, entry, outcome)
 }
 
 // begun asks the ledger. A stream is never repeated: it begins once, or not.
@@ -217,17 +234,6 @@ func (c *Conn) begun(id ledger.ID, repeat, stream, admit bool, cancel func(), sv
 		return verdict, entry, ledger.Outcome{}
 	}
 	return c.memory.Begin(id, repeat, admit, cancel, sv)
-}
-
-// admit takes a place for a handler, unless the link is parting.
-func (c *Conn) admit() admission {
-	c.mu.Lock()
-	said := c.said
-	c.mu.Unlock()
-	if said {
-		return linkParts
-	}
-	return c.server.admit(c.peer)
 }
 
 // bind ties a call that runs to its entry. When it was cancelled meanwhile, its
@@ -246,8 +252,8 @@ func (c *Conn) bind(sv *served, entry *ledger.Entry, verdict ledger.Verdict) {
 	}
 }
 
-// settle answers a call that does not begin.
-func (c *Conn) settle(sv *served, v ledger.Verdict, a admission, e *ledger.Entry, o ledger.Outcome) {
+// settle answers a call that does not begin, from what the ledger knows.
+func (c *Conn) settle(sv *served, v ledger.Verdict, e *ledger.Entry, o ledger.Outcome) {
 	s := c.server
 	switch v {
 	case ledger.Attached:
@@ -263,8 +269,6 @@ func (c *Conn) settle(sv *served, v ledger.Verdict, a admission, e *ledger.Entry
 		c.refuse(sv, repeated("it is not known any more whether the command ran", commands.ExecutedMaybe))
 	case ledger.Full:
 		c.refuse(sv, exhausted("too many outcomes are kept"))
-	default:
-		c.refuse(sv, a.refusal())
 	}
 }
 

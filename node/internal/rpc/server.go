@@ -2,7 +2,6 @@ package rpc
 
 import (
 	"context"
-	"sync"
 	"sync/atomic"
 
 	"github.com/fernmesh/fernmesh/node/internal/ledger"
@@ -17,11 +16,7 @@ type Server struct {
 	ctx    context.Context // parent of all handlers'
 	cancel context.CancelFunc
 
-	mu       sync.Mutex
-	draining bool
-	running  int
-	peers    map[ledger.Caller]int // running calls, of those that have any
-	handlers sync.WaitGroup        // Add under mu, while not draining
+	gate *gate
 
 	assembly atomic.Int64 // bytes of messages that arrive as chunks
 	counters counters
@@ -32,11 +27,14 @@ type Server struct {
 
 type counters struct {
 	started, repeats, overloaded, cancelled, stalled atomic.Uint64
+	queued, expired, slowed, paced                   atomic.Uint64
+	full                                             [linkParts]atomic.Uint64 // refused, by admission
 }
 
 // NewServer makes a Server. Its caller ends it with Close.
 func NewServer(cfg ServerConfig) *Server {
-	s := &Server{cfg: cfg.withDefaults(), peers: make(map[ledger.Caller]int)}
+	s := &Server{cfg: cfg.withDefaults()}
+	s.gate = newGate(s.cfg.gateLimits(), s.begin)
 	s.ledger = ledger.New(cfg.Ledger)
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	return s
@@ -44,13 +42,10 @@ func NewServer(cfg ServerConfig) *Server {
 
 // Drain refuses new calls on every link (UNAVAILABLE, executed no); accepted
 // ones go on.
-func (s *Server) Drain() {
-	s.mu.Lock()
-	s.draining = true
-	s.mu.Unlock()
-}
+func (s *Server) Drain() { s.gate.close() }
 
-// Close drains, cancels the contexts of all handlers and waits for them. When
+// Close drains, drops the calls that wait for a place, cancels the contexts of
+// all handlers and waits for them. When
 // ctx ends first it returns ctx's error, and handlers that ignore their
 // context are left running.
 func (s *Server) Close(ctx context.Context) error {
@@ -59,7 +54,7 @@ func (s *Server) Close(ctx context.Context) error {
 	s.ledger.Close()
 	done := make(chan struct{})
 	go func() {
-		s.handlers.Wait()
+		s.gate.open.Wait()
 		close(done)
 	}()
 	select {
@@ -72,10 +67,20 @@ func (s *Server) Close(ctx context.Context) error {
 
 // Stats are counters of a Server.
 type Stats struct {
-	Running    int          // handlers now
-	Started    uint64       // handlers ever started
-	Repeats    uint64       // repeats answered from memory or attached to a running call
-	Overloaded uint64       // calls refused with RESOURCE_EXHAUSTED
+	Running       int    // handlers now
+	Waiting       int    // accepted calls that wait for a place now
+	ArgumentBytes int64  // of the calls that run or wait
+	Started       uint64 // handlers ever started
+	Queued        uint64 // calls that had to wait for a place
+	Expired       uint64 // calls that ended while they waited: unstarted
+	Repeats       uint64 // repeats answered from memory or attached to a running call
+	Overloaded    uint64 // calls refused with RESOURCE_EXHAUSTED, for whatever limit
+	// Of these, by the limit: calls of one peer, calls of all, and the bytes
+	// of their arguments.
+	PeerFull, NodeFull, PeerHeavy, NodeHeavy uint64
+
+	Paced      uint64       // times that a link was not read for a moment, since it crowded out others
+	Slowed     uint64       // times that a link was not read for a moment, since its calls were refused
 	Cancelled  uint64       // CANCELs of calls that were received or ran
 	Stalled    uint64       // large messages given up because they made no progress
 	Assembly   int64        // bytes held by messages that arrive or arrived as chunks
@@ -86,59 +91,20 @@ type Stats struct {
 
 // Stats reads the counters.
 func (s *Server) Stats() Stats {
-	s.mu.Lock()
-	running := s.running
-	s.mu.Unlock()
-	return Stats{
-		Running:    running,
-		Started:    s.counters.started.Load(),
-		Repeats:    s.counters.repeats.Load(),
-		Overloaded: s.counters.overloaded.Load(),
-		Cancelled:  s.counters.cancelled.Load(),
-		Stalled:    s.counters.stalled.Load(),
-		Assembly:   s.assembly.Load(),
-		Streams:    s.streams.Load(),
-		StreamPeak: s.streamPeak.Load(),
-		Ledger:     s.ledger.Stats(),
+	k := &s.counters
+	out := Stats{
+		Started: k.started.Load(), Queued: k.queued.Load(), Expired: k.expired.Load(),
+		Repeats: k.repeats.Load(), Overloaded: k.overloaded.Load(),
+		PeerFull: k.full[peerFull].Load(), NodeFull: k.full[nodeFull].Load(),
+		PeerHeavy: k.full[peerHeavy].Load(), NodeHeavy: k.full[nodeHeavy].Load(),
+		Paced: k.paced.Load(), Slowed: k.slowed.Load(), Cancelled: k.cancelled.Load(), Stalled: k.stalled.Load(),
+		Assembly: s.assembly.Load(), Streams: s.streams.Load(), StreamPeak: s.streamPeak.Load(), Ledger: s.ledger.Stats(),
 	}
-}
-
-// admission is whether a new call may run.
-type admission uint8
-
-const (
-	admitted admission = iota
-	peerFull
-	nodeFull
-	nodeDrains
-)
-
-// admit takes a place for a handler of a peer; leave gives it back.
-func (s *Server) admit(peer ledger.Caller) admission {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	switch {
-	case s.draining:
-		return nodeDrains
-	case s.running >= s.cfg.MaxPerNode:
-		return nodeFull
-	case s.peers[peer] >= s.cfg.MaxPerPeer:
-		return peerFull
-	}
-	s.running++
-	s.peers[peer]++
-	s.handlers.Add(1)
-	return admitted
-}
-
-func (s *Server) leave(peer ledger.Caller) {
-	s.mu.Lock()
-	s.running--
-	if s.peers[peer]--; s.peers[peer] == 0 {
-		delete(s.peers, peer)
-	}
-	s.mu.Unlock()
-	s.handlers.Done()
+	g := s.gate
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	out.Running, out.Waiting, out.ArgumentBytes = g.running, g.waiting, g.bytes
+	return out
 }
 
 // hold charges bytes to the budget of assemblies; false charges nothing.
