@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/fernmesh/fernmesh/crypto"
@@ -23,7 +24,8 @@ const (
 )
 
 const (
-	// elements is how many elements an advert has; more are ignored.
+	// elements is how many elements an advert has, one more with a status;
+	// further ones are ignored.
 	elements = 12
 	// signedElements is how many of them a signature covers.
 	signedElements = 10
@@ -54,6 +56,7 @@ type advert struct {
 	features uint64
 	hasKey   bool
 	nodeKey  crypto.NodeKey
+	status   []byte // encoded wire.Status, not signed; nil if there is none
 
 	signature []byte // as received, unchecked until verify
 	plain     []byte // as received, for verify
@@ -62,7 +65,11 @@ type advert struct {
 // append appends the encoded advert. id signs it unless nil.
 func (a *advert) append(dst []byte, id *crypto.Identity) []byte {
 	start := len(dst)
-	dst = wire.AppendArray(dst, elements)
+	if a.status == nil {
+		dst = wire.AppendArray(dst, elements)
+	} else {
+		dst = wire.AppendArray(dst, elements+1)
+	}
 	head := len(dst)
 	dst = wire.AppendUint(dst, advertVersion)
 	dst = wire.AppendUint(dst, uint64(a.kind))
@@ -84,7 +91,8 @@ func (a *advert) append(dst []byte, id *crypto.Identity) []byte {
 		dst = wire.AppendBytes(dst, key[:])
 		dst = wire.AppendBytes(dst, id.Sign(append([]byte(signaturePrefix), dst[head:]...)))
 	}
-	return wire.AppendBytes(dst, a.filler(len(dst)-start))
+	dst = wire.AppendBytes(dst, a.filler(len(dst)-start+len(a.status)))
+	return append(dst, a.status...)
 }
 
 // filler returns what makes a question long enough, given the bytes before it.
@@ -120,9 +128,12 @@ func parseAdvert(plain []byte) (advert, error) {
 	nodeKey := r.BytesOrNil("node key")
 	a.signature = r.BytesOrNil("signature")
 	r.Raw("filler")
+	status := readStatus(r, &a)
 	switch {
 	case r.Err() != nil:
 		return advert{}, r.Err()
+	case status != nil:
+		return advert{}, status
 	case ips != nil:
 		return advert{}, ips
 	case len(instance) != len(a.instance):
@@ -142,6 +153,16 @@ func readIPs(r *wire.Array, a *advert) error {
 		a.ips = append(a.ips, ip)
 	}
 	return r.Err()
+}
+
+// readStatus checks the status, if there is one, and keeps its encoding.
+func readStatus(r *wire.Array, a *advert) error {
+	if r.Len() == 0 {
+		return nil
+	}
+	a.status = slices.Clone(r.Raw("status"))
+	_, err := wire.ParseStatus(a.status)
+	return err
 }
 
 // check finishes the node key and judges the values against each other.

@@ -11,6 +11,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"flag"
+	"fmt"
 	"net/netip"
 	"os"
 	"slices"
@@ -152,12 +153,75 @@ func TestParseAdvertIgnoresMoreElements(t *testing.T) {
 	id := crypto.NewIdentity()
 	plain := a.append(nil, id)
 	longer := append(wire.AppendArray(nil, elements+6), plain[1:]...) // a head of three bytes
-	for i := range 6 {
+	longer = wire.AppendStatus(longer, wire.Status{Revision: 1, Tags: []string{"hall"}})
+	for i := range 5 {
 		longer = wire.AppendUint(longer, uint64(i))
 	}
 	got, err := parseAdvert(longer)
 	if err != nil || got.name != "kitchen" || !got.verify() {
 		t.Errorf("%v, %q, signature %v", err, got.name, got.verify())
+	}
+}
+
+// A status goes whole where there is room, else in brief, and never makes a
+// question longer than a datagram or an answer as long as a question.
+func TestAdvertStatusWithinItsRoom(t *testing.T) {
+	full := wire.Status{Revision: 3, Tags: []string{"up"}}
+	for i := range 7 {
+		full.Services = append(full.Services, wire.Service{Name: strings.Repeat("s", 63) + fmt.Sprint(i), Ready: true})
+	}
+	small := wire.Status{Revision: 3, Services: []wire.Service{{Name: "heat", Ready: true}}, Tags: []string{"up"}}
+	briefs := map[bool]int{}
+	for _, id := range []*crypto.Identity{nil, crypto.NewIdentity()} {
+		for n := range maxOwnIPs + 1 {
+			for name, status := range map[string]wire.Status{"full": full, "small": small} {
+				st := newStation(t, nil, strings.Repeat("x", 64), func(c *Config) {
+					c.Self.Status, c.Self.Identity = wire.AppendStatus(nil, status), id
+				})
+				for _, k := range []kind{kindHere, kindGoodbye, kindQuestion} {
+					token := st.seal(k, 1, slices.Repeat([]netip.Addr{addr("fd00::1")}, n))
+					plain, _, ok := st.ring.open(token)
+					if !ok {
+						t.Fatal("does not open")
+					}
+					a, err := parseAdvert(plain)
+					if err != nil || !a.verify() {
+						t.Fatalf("%v, signature %v", err, a.verify())
+					}
+					got, err := wire.ParseStatus(a.status)
+					if whole := len(got.Services) > 0; err != nil || got.Revision != 3 || whole == got.Brief || name == "small" && !whole {
+						t.Errorf("%s, kind %d, %d addresses: whole %v, brief %v, %v", name, k, n, whole, got.Brief, err)
+					}
+					briefs[got.Brief]++
+					if k == kindQuestion && (len(token) < minQuestion || len(token) > wire.MaxAdvert) || k != kindQuestion && len(token) > maxAnswer {
+						t.Errorf("%s, kind %d, %d addresses: %d bytes", name, k, n, len(token))
+					}
+				}
+			}
+		}
+	}
+	if briefs[true] == 0 || briefs[false] == 0 {
+		t.Errorf("%d in brief, %d whole; want some of each", briefs[true], briefs[false])
+	}
+}
+
+func TestTableTellsOfAChangedStatus(t *testing.T) {
+	st := newStation(t, nil, "kitchen")
+	a := here("attic", 1, addr("10.1.0.9"))
+	from := arrival{source: SourceUDP, from: addrPort("10.1.0.9:4000")}
+	for i, tag := range []string{"", "up", "down"} {
+		a.counter, a.status = uint64(i+1), nil
+		if tag != "" {
+			a.status = wire.AppendStatus(nil, wire.Status{Revision: uint64(i), Tags: []string{tag}})
+		}
+		st.hear(forge(schedule(homeKey, "home"), a, nil), from)
+		entries := st.Entries()
+		if len(entries) != 1 || !bytes.Equal(entries[0].Status, a.status) {
+			t.Fatalf("%q: %+v", tag, entries)
+		}
+	}
+	if st.events.order.Len() != 1 {
+		t.Errorf("%d entries changed, want one", st.events.order.Len())
 	}
 }
 
@@ -183,6 +247,8 @@ func TestParseAdvertRefuses(t *testing.T) {
 		"multicast address": change(func(a *advert) { a.ips = []netip.Addr{addr("239.255.33.76")} }),
 		"unspecified":       change(func(a *advert) { a.ips = []netip.Addr{addr("::")} }),
 		"IPv4-mapped":       change(func(a *advert) { a.ips = []netip.Addr{addr("::ffff:10.0.0.1")} }),
+		"status of text":    change(func(a *advert) { a.status = wire.AppendString(nil, "up") }),
+		"status of lists":   change(func(a *advert) { a.status = []byte{0x93, 0x90, 0x90, 0x90} }),
 		"trailing bytes":    append(change(func(*advert) {}), 0),
 	} {
 		if a, err := parseAdvert(plain); err == nil {
@@ -195,6 +261,9 @@ func FuzzOpenAdvert(f *testing.F) {
 	for i, a := range goldenAdverts() {
 		f.Add(a.append(nil, goldenIdentity(i)))
 	}
+	offering := here("kitchen", 1, addr("10.1.0.2"))
+	offering.status = wire.AppendStatus(nil, wire.Status{Revision: 1, Services: []wire.Service{{Name: "heat"}}, Tags: []string{"up"}})
+	f.Add(offering.append(nil, nil))
 	f.Add([]byte{0xdd, 0xff, 0xff, 0xff, 0xff})
 	key := schedule(homeKey, "home")
 	f.Fuzz(func(t *testing.T, plain []byte) {

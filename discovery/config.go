@@ -30,6 +30,9 @@ type Self struct {
 	Port uint16
 	// Features are the feature bits of the node's offer.
 	Features uint64
+	// Status is what the node offers, in the protocol's encoding (STATUS); nil
+	// says nothing. Where it does not fit, its brief form goes in its place.
+	Status []byte
 	// Identity signs the adverts. Nil sends them unsigned, without a node key.
 	Identity *crypto.Identity
 }
@@ -168,6 +171,11 @@ const maxKeys = 4
 func (s Self) validate() error {
 	if s.Instance == (crypto.InstanceID{}) {
 		return errors.New("discovery: Self.Instance is zero")
+	}
+	if s.Status != nil {
+		if _, err := wire.ParseStatus(s.Status); err != nil {
+			return fmt.Errorf("discovery: Self.Status: %w", err)
+		}
 	}
 	if s.Name == "" {
 		return nil

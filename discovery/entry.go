@@ -22,6 +22,10 @@ type Entry struct {
 	HasKey  bool
 	// Features are the advertised feature bits.
 	Features uint64
+	// Status is what the node says it offers, as the service was given it by
+	// Self.Status; nil if it says nothing. Unlike the other fields it is not
+	// under the signature: a link tells the truth.
+	Status []byte
 	// Host is the "host:port" of a static peer, else empty.
 	Host string
 	// Addrs are where the node accepts links, the latest seen first.

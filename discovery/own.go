@@ -3,6 +3,8 @@ package discovery
 import (
 	"net/netip"
 	"time"
+
+	"github.com/fernmesh/fernmesh/internal/wire"
 )
 
 // present returns what the service says about its node now.
@@ -36,9 +38,32 @@ func (s *Service) seal(k kind, counter uint64, ips []netip.Addr) []byte {
 	defer s.mu.Unlock()
 	a := advert{
 		kind: k, instance: s.self.Instance, counter: counter, name: s.self.Name,
-		port: s.self.Port, ips: ips, features: s.self.Features,
+		port: s.self.Port, ips: ips, features: s.self.Features, status: s.self.Status,
 	}
-	return s.ring.seal(&a, s.self.Identity, time.Now())
+	token := s.ring.seal(&a, s.self.Identity, time.Now())
+	if a.status != nil && len(token) > a.room() {
+		a.status = inBrief(a.status)
+		token = s.ring.seal(&a, s.self.Identity, time.Now())
+	}
+	return token
+}
+
+// room is how long the token of the advert may be. What answers a question is
+// shorter than the question.
+func (a *advert) room() int {
+	if a.kind == kindQuestion {
+		return wire.MaxAdvert
+	}
+	return maxAnswer
+}
+
+// inBrief is the status without what takes room.
+func inBrief(status []byte) []byte {
+	s, err := wire.ParseStatus(status)
+	if err != nil {
+		return nil // not reached: SetSelf checked it
+	}
+	return wire.AppendStatus(nil, s.InBrief())
 }
 
 func (s *Service) sent(n int) {

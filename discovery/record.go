@@ -86,7 +86,7 @@ func (r *record) prove(addrs []Addr, counter uint64) bool {
 
 // snapshot returns the record's entry, the latest seen address first.
 func (r *record) snapshot() Entry {
-	e := r.Entry
+	e := copyEntry(r.Entry)
 	e.Addrs = make([]Addr, len(r.addrs))
 	for i, a := range r.addrs {
 		e.Addrs[i] = a.Addr

@@ -141,7 +141,7 @@ func (s *Service) Ask() {
 	}
 }
 
-// SetSelf changes the name, port or features and announces them at once.
+// SetSelf changes the name, port, features or status and announces them at once.
 // Instance and Identity must stay as they were, and an observer stays one:
 // others know the node by them.
 func (s *Service) SetSelf(self Self) error {

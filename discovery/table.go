@@ -1,6 +1,7 @@
 package discovery
 
 import (
+	"bytes"
 	"cmp"
 	"slices"
 	"strings"
@@ -139,9 +140,9 @@ func (t *table) rival(a *advert, addrs []Addr) *record {
 // refresh brings a record up to date with an advert of a new round.
 func (t *table) refresh(r *record, a *advert, addrs []Addr, key heardKey, now time.Time) {
 	asked := a.kind == kindQuestion && (r.Asked || !r.live)
-	changed := r.live && (r.Name != a.name || r.Features != a.features || r.keyID != key.id || r.Asked != asked)
+	changed := r.live && (r.Name != a.name || r.Features != a.features || !bytes.Equal(r.Status, a.status) || r.keyID != key.id || r.Asked != asked)
 	wasLive := r.live
-	r.Name, r.Features, r.Asked = a.name, a.features, asked
+	r.Name, r.Features, r.Status, r.Asked = a.name, a.features, a.status, asked
 	r.keyID, r.KeyIndex = key.id, key.index
 	r.LastSeen, r.until = now, now.Add(t.timers.Expiry)
 	if !wasLive {
@@ -267,6 +268,6 @@ func (t *table) entries() []Entry {
 }
 
 func copyEntry(e Entry) Entry {
-	e.Addrs = slices.Clone(e.Addrs)
+	e.Addrs, e.Status = slices.Clone(e.Addrs), slices.Clone(e.Status)
 	return e
 }

@@ -17,6 +17,7 @@ type request struct {
 	idempotent   bool
 	dryRun       bool
 	hedge        bool
+	wish         wish
 }
 
 func prepare(path string, o callOptions) (*request, error) {
@@ -32,7 +33,7 @@ func prepare(path string, o callOptions) (*request, error) {
 		return nil, badCall(err)
 	}
 	// Asking twice whether a command would run does no harm.
-	return &request{path: path, args: args, kwargs: kwargs, idempotent: o.idempotent || o.dryRun, dryRun: o.dryRun, hedge: o.hedge}, nil
+	return &request{path: path, args: args, kwargs: kwargs, idempotent: o.idempotent || o.dryRun, dryRun: o.dryRun, hedge: o.hedge, wish: o.wish}, nil
 }
 
 func badCall(err error) error {
@@ -117,7 +118,9 @@ func (n *Node) call(ctx context.Context, target string, req *request) (*Reply, e
 func (n *Node) callOnce(ctx context.Context, target string, req *request) (*Reply, error) {
 	n.count.Calls.Add(1)
 	start := time.Now()
-	reply, err := newCalling(ctx, n, target, req).run(ctx)
+	c := newCalling(ctx, n, target, req)
+	defer c.to.release()
+	reply, err := c.run(ctx)
 	if err != nil {
 		n.count.CallsFailed.Add(1)
 		return nil, err
@@ -127,16 +130,19 @@ func (n *Node) callOnce(ctx context.Context, target string, req *request) (*Repl
 }
 
 // calling is one logical call on its way: the member it goes to, its id there,
-// and whether it may have been sent.
+// whether it may have been sent, and whether the command may have run.
 type calling struct {
 	node   *Node
 	target string
 	req    *request
 	trace  []byte // the trace element of the CALL; nil without a trace
+	to     *destination
 
 	instance crypto.InstanceID
 	id       wire.CallID
 	sent     bool // a CALL with this id may have reached the instance
+	may      bool // the command may have run there
+	before   bool // an idempotent call may have reached another one before
 	broke    time.Time
 	breaks   int
 	grace    time.Time // until when to try an unreachable member again
@@ -144,7 +150,7 @@ type calling struct {
 }
 
 func newCalling(ctx context.Context, n *Node, target string, req *request) *calling {
-	return &calling{node: n, target: target, req: req, trace: traceElement(ctx)}
+	return &calling{node: n, target: target, req: req, trace: traceElement(ctx), to: n.destination(target, req.wish)}
 }
 
 func (c *calling) run(ctx context.Context) (*Reply, error) {
@@ -160,7 +166,8 @@ func (c *calling) run(ctx context.Context) (*Reply, error) {
 		if err == nil {
 			return reply, nil
 		}
-		if !c.again(ctx, err) {
+		c.to.fixed = c.may && !c.req.idempotent
+		if !c.to.elsewhere(ctx, err) && !c.again(ctx, err) {
 			return nil, c.verdict(ctx, err)
 		}
 		c.node.count.Retries.Add(1)
@@ -176,7 +183,7 @@ func (c *calling) check() (self bool, err error) {
 	if c.target == c.node.Name() && c.target != "" {
 		return true, nil
 	}
-	if err := wire.CheckName("name", c.target); err != nil {
+	if err := checkTarget(c.target); err != nil {
 		return false, badCall(err)
 	}
 	return false, nil
@@ -196,10 +203,10 @@ func (c *calling) attempt(ctx context.Context) (*Reply, error) {
 
 // locate resolves the target and reaches it.
 func (c *calling) locate(ctx context.Context) (*member, *session, error) {
-	m, err := c.node.resolve(ctx, c.target)
+	m, err := c.to.next(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
-	s, err := c.node.reach(ctx, m, nil)
+	s, err := c.to.reach(ctx, m)
 	return m, s, err
 }

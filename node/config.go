@@ -36,6 +36,12 @@ type Config struct {
 	Network string
 	// Keys is the network's key ring. Published and degenerate keys are refused.
 	Keys crypto.KeyRing
+	// Services are what the node offers from its start, for calls to
+	// "any(service)" and gathers to Group; Tags are words by which Tagged finds
+	// it. Up to 32 of each, of up to 64 bytes, under the rules of Name and
+	// without '(', ')' and ','; 512 bytes in all, with a byte or two for each.
+	Services []string
+	Tags     []string
 	// Observer makes a caller that claims no name, accepts no links and
 	// never advertises. Any number may run at once.
 	Observer bool
@@ -129,7 +135,7 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
-	for _, check := range []func(*Config) error{checkNames, checkKeys, checkPorts, checkPaths} {
+	for _, check := range []func(*Config) error{checkNames, checkOffers, checkKeys, checkPorts, checkPaths} {
 		if err := check(&c); err != nil {
 			return c, err
 		}
@@ -142,6 +148,8 @@ func checkNames(c *Config) error {
 		c.Name = ""
 	} else if err := wire.CheckName("name", c.Name); err != nil {
 		return &ConfigError{"Name", err.Error(), "choose a name such as \"kitchen\""}
+	} else if _, any := anyOf(c.Name); any {
+		return &ConfigError{"Name", fmt.Sprintf("%q means any node that offers a service", c.Name), "choose a name such as \"kitchen\""}
 	}
 	if err := wire.CheckName("network", c.Network); err != nil {
 		return &ConfigError{"Network", err.Error(), "choose a network name such as \"home\""}

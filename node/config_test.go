@@ -49,6 +49,18 @@ func TestS4_2_S4_3_BadConfigurationsAreRefused(t *testing.T) {
 		{"peer with a bad port", func(c *Config) { c.Peers = []string{"attic:0"} }, "Peers", "attic:0"},
 		{"relay address", func(c *Config) { c.Relays = []string{"ftp://x"} }, "Relays", "ftp"},
 		{"fewer relays than given", func(c *Config) { c.Relays, c.MaxRelays = []string{"a:1", "b:1"}, 1 }, "MaxRelays", "2 relays"},
+		{"name that means any", func(c *Config) { c.Name = "any(heat)" }, "Name", "any node"},
+		{"dot in service", func(c *Config) { c.Services = []string{"a.b"} }, "Services", "'.'"},
+		{"parenthesis in service", func(c *Config) { c.Services = []string{"a)"} }, "Services", "')'"},
+		{"comma in tag", func(c *Config) { c.Tags = []string{"a,b"} }, "Tags", "','"},
+		{"empty tag", func(c *Config) { c.Tags = []string{""} }, "Tags", "empty"},
+		{"33 tags", func(c *Config) { c.Tags = strings.Split("abcdefghijklmnopqrstuvwxyz1234567", "") }, "Tags", "more than 32"},
+		{"services too long together", func(c *Config) {
+			for i := range 9 {
+				c.Services = append(c.Services, strings.Repeat(string(rune('a'+i)), 60))
+			}
+		}, "Services", "take 558 bytes"},
+		{"observer with services", func(c *Config) { c.Observer, c.Services = true, []string{"heat"} }, "Services", "observer"},
 		{"interface rule", func(c *Config) { c.Interfaces = []string{"!"} }, "Interfaces", ""},
 	} {
 		cfg := good()

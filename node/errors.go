@@ -35,6 +35,26 @@ func (e *UnknownNameError) Error() string {
 	return fmt.Sprintf("no node named %q was found (%s)", e.Name, known)
 }
 
+// NoServiceError says that no live node was found in time that takes calls for
+// a service. [*commands.Error] wraps it as NOT_FOUND when nobody offers the
+// service, as UNAVAILABLE when somebody does and nobody is ready.
+type NoServiceError struct {
+	Service string
+	Offered bool     // somebody offers it, but is not ready or about to leave
+	Known   []string // sorted services that the known members offer
+}
+
+func (e *NoServiceError) Error() string {
+	if e.Offered {
+		return fmt.Sprintf("no node that offers the service %q is ready", e.Service)
+	}
+	known := "no service is known"
+	if len(e.Known) > 0 {
+		known = "known: " + strings.Join(e.Known, ", ")
+	}
+	return fmt.Sprintf("no node offers the service %q (%s)", e.Service, known)
+}
+
 // AmbiguousNameError says that several live nodes claim one name; Claims
 // describes each, by identity or instance, with its address.
 type AmbiguousNameError struct {

@@ -52,6 +52,7 @@ func (n *Node) bringUp(ctx context.Context) error {
 			return err
 		}
 		n.spawn(n.contest)
+		n.spawn(n.tellChanges)
 	}
 	n.spawn(n.maintain)
 	if n.policy != nil {
@@ -91,6 +92,9 @@ func (n *Node) self() discovery.Self {
 	s := discovery.Self{Instance: n.instance, Identity: n.identity, Port: n.Addr().Port()}
 	if s.Port != 0 { // who cannot be dialled only asks
 		s.Name = n.Name()
+		if status := n.offers.now(); status.Revision > 0 {
+			s.Status = wire.AppendStatus(nil, status)
+		}
 	}
 	return s
 }
@@ -167,6 +171,7 @@ func (n *Node) Shutdown(ctx context.Context) error {
 
 func (n *Node) takeDown(ctx context.Context) error {
 	n.server.Drain()
+	n.sayDraining()
 	n.mu.Lock()
 	listener, disc := n.listener, n.disc
 	n.mu.Unlock()

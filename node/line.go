@@ -155,7 +155,7 @@ func (l *line) announce() {
 	}
 	p := presence.Presence{
 		Instance: n.instance, Counter: counter, Time: time.Now(), Name: n.Name(), Address: presence.Address(client.Self()),
-		Key: n.identity.Public(), HasKey: true, Relays: n.knownRelays(),
+		Key: n.identity.Public(), HasKey: true, Relays: n.knownRelays(), Status: n.offers.now(),
 	}
 	token, err := p.Seal(l.schedule.PresenceKey(client.RelayID()), time.Now())
 	if err == nil {

@@ -45,7 +45,7 @@ func (n *Node) capabilities(name string) []byte {
 		held = 0
 	}
 	caps := link.Capabilities{
-		Product: Product, Version: Version, Held: held, Up: up, Observer: n.cfg.Observer,
+		Product: Product, Version: Version, Held: held, Up: up, Observer: n.cfg.Observer, Status: n.offers.now(),
 	}
 	return caps.Encode()
 }
@@ -80,7 +80,7 @@ func (n *Node) newConn(s *session) *rpc.Conn {
 		Timers:     rpc.Timers{IdlePing: t.IdlePing, BusyPing: t.BusyPing, Suspect: t.Suspect, Dead: t.Dead},
 		LinkCredit: credit,
 		OnBye:      func(bye wire.Bye) { n.farewell(s, bye) },
-		OnMessage:  n.heard,
+		OnMessage:  func(m wire.Message) error { return n.heard(s, m) },
 	})
 }
 
@@ -103,6 +103,7 @@ func (n *Node) serve(s *session) {
 		n.events.emit(about)
 	}
 	n.gossip(s)
+	n.catchUp(s)
 	err := s.conn.Run()
 	s.parting.Store(true)
 	if !observer {

@@ -115,10 +115,7 @@ func (n *Node) rename() {
 	n.count.Renames.Add(1)
 	n.events.emit(Event{Kind: Renamed, Node: old, Key: n.Identity(), Reason: "the name is held by another live node", Detail: now})
 	n.cfg.Logger.Warn("name lost to another live node; renamed", "old", old, "new", now)
-	if err := n.disc.SetSelf(n.self()); err != nil {
-		n.cfg.Logger.Error("the new name could not be announced", "error", err)
-	}
-	n.announceEverywhere()
+	n.announceSelf()
 	for _, s := range n.roster.all() {
 		n.part(s, parted{byeNotNeeded, "renamed"})
 	}

@@ -36,6 +36,7 @@ type Node struct {
 	policy   *policyFile   // nil without a file
 	roster   *roster
 	topics   *topics
+	offers   *offers
 	events   *events
 	ids      *callIDs
 	count    *counters
@@ -107,6 +108,7 @@ func New(cfg Config) (*Node, error) {
 	n.guard = newAdmission(cfg.Limits, n.count)
 	n.events = newEvents(cfg.Limits.EventQueue, n.count)
 	n.roster = newRoster(n.instance, cfg.Limits.Roster, n.count, n.events)
+	n.offers = newOffers(&n.cfg)
 	n.ctx, n.cancel = context.WithCancel(context.Background())
 	n.tallies = newTallies(cfg.Limits.CommandStats, n.count)
 	n.checks = newHealthChecks()

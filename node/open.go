@@ -28,7 +28,9 @@ func (n *Node) open(ctx context.Context, target string, req *request) (callStrea
 	if len(n.cfg.CallInterceptors) > 0 {
 		return n.openWithin(ctx, target, req)
 	}
-	return newCalling(ctx, n, target, req).open(ctx)
+	c := newCalling(ctx, n, target, req)
+	defer c.to.release()
+	return c.open(ctx)
 }
 
 func (c *calling) open(ctx context.Context) (callStream, *session, error) {
@@ -51,7 +53,8 @@ func (c *calling) open(ctx context.Context) (callStream, *session, error) {
 			return st, s, nil
 		}
 		c.sent = c.sent || maybeSentOver(err)
-		if !c.reopens(finding, err) {
+		c.to.fixed = c.sent && !c.req.idempotent
+		if !c.to.elsewhere(finding, err) && !c.reopens(finding, err) {
 			return nil, nil, c.verdict(finding, err)
 		}
 		c.node.count.Retries.Add(1)

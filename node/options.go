@@ -1,5 +1,7 @@
 package node
 
+import "time"
+
 // CallOption adds something to a call or a gather.
 type CallOption func(*callOptions)
 
@@ -10,6 +12,9 @@ type callOptions struct {
 	dryRun     bool
 	hedge      bool
 	atOnce     int
+	wish       wish
+	rules      []rule
+	stallGap   time.Duration
 }
 
 // defaultAtOnce is how many members of a gather are called at the same time.

@@ -28,15 +28,17 @@ func (c *calling) over(ctx context.Context, m *member, s *session) (*Reply, erro
 	}
 	value, err := s.conn.Call(ctx, req)
 	first := result{s, value, err}
+	c.sent = c.sent || first.sent()
+	c.may = c.may || mayHaveRun(err)
 	if !b.stop() {
-		c.sent = c.sent || first.sent()
 		return c.reply(first)
 	}
 	if decisive(err) {
 		cancel(errAnswered)
 	}
 	other := <-b.answered
-	c.sent = c.sent || first.sent() || other.sent()
+	c.sent = c.sent || other.sent()
+	c.may = c.may || other.sent() && mayHaveRun(other.err)
 	return c.reply(choose(first, other))
 }
 
@@ -57,12 +59,13 @@ func settled(err error) bool {
 	return err == nil || errors.As(err, &e)
 }
 
-// decisive tells whether an answer ends the call on every path. A refusal
-// before the command does not: the other attempt may have begun it.
+// decisive tells whether an answer ends the call on every path: it is the
+// command's own. A refusal on the way to it is not, since the command may have
+// begun by the other path, or have answered there already.
 func decisive(err error) bool {
 	var e *commands.Error
 	if errors.As(err, &e) {
-		return e.Executed != commands.ExecutedNo
+		return e.Where == commands.WhereHandler
 	}
 	return err == nil
 }
@@ -77,8 +80,17 @@ func choose(first, other result) result {
 		return other
 	case settled(first.err) && !settled(other.err) && other.sent():
 		return other // refused here, perhaps begun there: the next attempt will tell
+	case settled(first.err) && settled(other.err) && executed(other.err) > executed(first.err):
+		return other
 	}
 	return first
+}
+
+// executed is what a callee's error says of whether the command ran.
+func executed(err error) commands.Executed {
+	var e *commands.Error
+	errors.As(err, &e)
+	return e.Executed
 }
 
 // beside guards the start of a second attempt: it starts at most once and not
@@ -152,11 +164,21 @@ func maybeSent(err error) bool {
 	return true
 }
 
+// mayHaveRun tells whether the command may have run: it was sent, and the
+// callee did not say that it refused it.
+func mayHaveRun(err error) bool {
+	var remote *commands.Error
+	if errors.As(err, &remote) && remote.Executed == commands.ExecutedNo {
+		return false
+	}
+	return maybeSent(err)
+}
+
 func (c *calling) reply(r result) (*Reply, error) {
 	if r.err != nil {
 		return nil, r.err
 	}
-	return &Reply{Node: c.target, Path: r.session.info(), raw: r.value}, nil
+	return &Reply{Node: r.session.peer.Hello.Name, Path: r.session.info(), raw: r.value}, nil
 }
 
 // again decides whether the call goes on after an attempt failed, and waits
@@ -173,9 +195,9 @@ func (c *calling) again(ctx context.Context, err error) bool {
 	case errors.As(err, &remote):
 		return (c.draining(remote) || c.forgotten(remote)) && c.pause(ctx)
 	case errors.As(err, &broken):
-		return refusal(c.target, err) == nil && c.pause(ctx)
+		return refusal(c.whom(), err) == nil && c.pause(ctx)
 	case errors.As(err, &nopath):
-		return refusal(c.target, err) == nil && c.news(ctx)
+		return refusal(c.whom(), err) == nil && c.news(ctx)
 	}
 	return false
 }
@@ -221,7 +243,7 @@ func (c *calling) news(ctx context.Context) bool {
 	if left <= 0 {
 		return false
 	}
-	_, changed := c.node.roster.claimants(c.target)
+	changed := c.node.roster.news()
 	wait := 25 * time.Millisecond << min(c.misses, 5)
 	c.misses++
 	timer := time.NewTimer(min(left, wait/2+rand.N(wait/2)))

@@ -21,6 +21,11 @@ type PeerInfo struct {
 	Paths []PathInfo
 	// LastSeen is when it was last heard of by discovery or a new link.
 	LastSeen time.Time
+	// Services and Tags are what it offers, as it last said; Draining tells
+	// that it is about to leave.
+	Services []Service
+	Tags     []string
+	Draining bool
 }
 
 // Peers returns the other nodes of the network that are known now, sorted by
@@ -43,7 +48,10 @@ func (n *Node) Peers() []PeerInfo {
 
 // info describes the member. Callers hold roster.mu.
 func (m *member) info() PeerInfo {
-	p := PeerInfo{Name: m.name, Instance: m.instance, Key: m.key, LastSeen: m.lastSeen}
+	p := PeerInfo{
+		Name: m.name, Instance: m.instance, Key: m.key, LastSeen: m.lastSeen,
+		Services: services(m.status), Tags: slices.Clone(m.status.Tags), Draining: m.status.Draining,
+	}
 	for _, addr := range order(slices.Clone(m.addrs)) {
 		p.Addrs = append(p.Addrs, addr.String())
 	}
@@ -68,6 +76,9 @@ func (n *Node) Ping(ctx context.Context, target string) (Pong, error) {
 	ctx, cancel := n.bounded(ctx)
 	defer cancel()
 	c := &calling{node: n, target: target, req: &request{}}
+	if err := checkTarget(target); err != nil {
+		return Pong{}, badCall(err)
+	}
 	if err := n.usable(); err != nil {
 		return Pong{}, c.verdict(ctx, err)
 	}
@@ -98,7 +109,7 @@ func (n *Node) ping(ctx context.Context, target string) (Pong, error) {
 	if err != nil {
 		return Pong{}, err
 	}
-	return Pong{Node: target, RTT: rtt, Path: s.info()}, nil
+	return Pong{Node: s.peer.Hello.Name, RTT: rtt, Path: s.info()}, nil
 }
 
 // Stats returns the node's counters.

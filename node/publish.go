@@ -47,7 +47,8 @@ func (n *Node) publish(topic commands.Path, raw []byte) error {
 func (n *Node) publishThrough(ctx context.Context, topic string, raw []byte) error {
 	ctx, cancel := n.bounded(ctx)
 	defer cancel()
-	names, err := n.everyone(ctx)
+	err := n.Settle(ctx)
+	names := n.roster.names()
 	if err == nil && len(names) == 0 {
 		err = errors.New("no node was found to publish through")
 	}

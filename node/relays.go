@@ -155,6 +155,7 @@ func (r *roster) seated(p presence.Presence, l *line, addr relay.Addr) {
 	}
 	m.seats[seat{l, addr}] = struct{}{}
 	m.lastSeen, m.doubted = time.Now(), time.Time{}
+	m.rumour(p.Status)
 	r.wake()
 }
 
@@ -174,10 +175,17 @@ func (r *roster) unseated(id crypto.InstanceID, l *line, addr relay.Addr) {
 }
 
 // heard takes messages that are not of calls.
-func (n *Node) heard(m wire.Message) error {
-	if m.Type != wire.TypeGossip {
-		return nil
+func (n *Node) heard(s *session, m wire.Message) error {
+	switch m.Type {
+	case wire.TypeGossip:
+		return n.heardGossip(m)
+	case wire.TypeStatus:
+		return n.roster.heardStatus(s, m.Body)
 	}
+	return nil
+}
+
+func (n *Node) heardGossip(m wire.Message) error {
 	relays, err := wire.ParseGossip(m.Body)
 	if err != nil {
 		return err

@@ -20,10 +20,11 @@ func (c *calling) aim(ctx context.Context, s *session) error {
 	if c.instance == instance {
 		return nil
 	}
-	if c.sent && !c.repeatable(ctx, s) {
+	if c.may && !c.repeatable(ctx, s) {
 		return errRestarted
 	}
-	c.instance, c.sent = instance, false
+	c.before = c.before || c.may
+	c.instance, c.sent, c.may = instance, false, false
 	c.id = c.node.ids.next(instance)
 	return nil
 }
@@ -56,7 +57,7 @@ func (c *calling) forgotten(e *commands.Error) bool {
 	if !c.req.idempotent || e.Code != commands.Unavailable || e.Executed == commands.ExecutedNo || e.Where != commands.WhereQueue {
 		return false
 	}
-	c.sent = false
+	c.before, c.sent, c.may = true, false, false
 	c.id = c.node.ids.next(c.instance)
 	return true
 }

@@ -12,9 +12,18 @@ import (
 // askEvery is how often a call that waits for a name asks the LAN again.
 const askEvery = time.Second
 
-// resolve finds the one live member that goes by a name, waiting for
-// discovery until the context ends.
-func (n *Node) resolve(ctx context.Context, name string) (*member, error) {
+// resolve finds the member that a target means now: that of a name, or one that
+// takes calls for "any(service)". It waits for it until the context ends. Calls
+// that may try another member keep a destination instead.
+func (n *Node) resolve(ctx context.Context, target string) (*member, error) {
+	d := n.destination(target, wish{})
+	defer d.release()
+	return d.next(ctx)
+}
+
+// named finds the one live member that goes by a name, waiting for discovery
+// until the context ends.
+func (n *Node) named(ctx context.Context, name string) (*member, error) {
 	for asked := false; ; asked = true {
 		found, changed := n.roster.claimants(name)
 		switch len(found) {
@@ -27,18 +36,11 @@ func (n *Node) resolve(ctx context.Context, name string) (*member, error) {
 		default:
 			return n.settle(ctx, name, found)
 		}
-		timer := time.NewTimer(askEvery)
-		select {
-		case <-changed:
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
+		if err := n.await(ctx, changed); errors.Is(err, context.DeadlineExceeded) {
 			return nil, &UnknownNameError{name, n.roster.names()}
-		case <-n.closing:
-			timer.Stop()
-			return nil, ErrShutdown
+		} else if err != nil {
+			return nil, err
 		}
-		timer.Stop()
 	}
 }
 

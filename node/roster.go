@@ -3,10 +3,12 @@ package node
 import (
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/fernmesh/fernmesh/crypto"
 	"github.com/fernmesh/fernmesh/discovery"
+	"github.com/fernmesh/fernmesh/internal/wire"
 )
 
 // member is one other live instance of the network: what discovery says of it
@@ -33,6 +35,11 @@ type member struct {
 	sessions map[pathKey]*session
 	dialing  *dial
 	besides  *dial // an attempt for a second path
+
+	status wire.Status  // what it offers, as it last said
+	byLink bool         // a link that still holds told it
+	busy   atomic.Int64 // calls of this node under way there
+	turn   uint64       // when it was last picked, as a number that rises
 }
 
 // pathKey names a path to a member: there is one link per member and path.
@@ -53,6 +60,7 @@ type roster struct {
 	byName    map[string][]*member
 	observers map[*session]struct{}
 	keys      map[string]crypto.NodeKey // first-seen identity by name
+	picks     uint64                    // how often a member was picked
 	changed   chan struct{}             // closed and renewed at every change
 }
 
@@ -155,6 +163,7 @@ func (r *roster) seen(e discovery.Entry) (orphans []*session) {
 	}
 	m.addrs, m.keyIndex, m.advertised, m.lastSeen = e.Addrs, e.KeyIndex, true, e.LastSeen
 	m.asking, m.doubted, m.goodbye = e.Asked, time.Time{}, false
+	m.advertisedStatus(e.Status)
 	if e.HasKey && !m.hasKey {
 		orphans = r.identify(m, e.NodeKey)
 	}

@@ -22,7 +22,8 @@ type session struct {
 	created   time.Time
 	parting   atomic.Bool
 	renewing  atomic.Bool
-	keepAlive bool // a static peer: never closed for being idle
+	measured  atomic.Bool // a ping was sent for its round trip
+	keepAlive bool        // a static peer: never closed for being idle
 }
 
 // crossWindow: two links dialled from opposite sides within it are one
@@ -57,6 +58,7 @@ func (r *roster) attach(s *session, own string) (parting map[*session]parted) {
 		return parting
 	}
 	m.lastSeen, m.doubted = s.created, time.Time{}
+	m.told(s.peer.Capabilities.Status)
 	if hello.HasID && !m.hasKey {
 		for _, o := range r.identify(m, hello.NodeKey) {
 			parting[o] = parted{byeReplaced, "the node restarted"}
@@ -110,6 +112,7 @@ func (r *roster) detach(s *session, why string) {
 		return
 	}
 	delete(m.sessions, s.key)
+	m.byLink = m.byLink && len(m.sessions) > 0
 	if !m.here() {
 		r.forget(m, "disconnected: "+why)
 		return

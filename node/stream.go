@@ -85,6 +85,7 @@ func (n *Node) stream(ctx context.Context, target string, req *request, err erro
 // run makes attempts until one begins, and sees that one to its end.
 func (s *Stream) run(ctx context.Context, req *request) (*Reply, error) {
 	c := newCalling(ctx, s.node, s.target, req)
+	defer c.to.release()
 	for {
 		attempt, session, err := c.open(ctx)
 		if err != nil {

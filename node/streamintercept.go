@@ -101,6 +101,7 @@ func (o *opening) run(ctx context.Context) {
 func (o *opening) live(ctx context.Context) (*Reply, error) {
 	start := time.Now()
 	c := newCalling(ctx, o.node, o.target, o.req)
+	defer c.to.release()
 	stream, session, err := c.open(ctx)
 	if err != nil {
 		return nil, err

@@ -15,22 +15,27 @@ import (
 func (c *calling) verdict(ctx context.Context, err error) error {
 	var remote *commands.Error
 	if errors.As(err, &remote) {
-		if c.breaks > 0 && c.sent && remote.Executed == commands.ExecutedNo && remote.Where < commands.WhereHandler {
+		if (c.before || c.breaks > 0 && c.may) && remote.Executed == commands.ExecutedNo && remote.Where < commands.WhereHandler {
 			e := *remote
 			e.Executed = commands.ExecutedMaybe
 			return &e
 		}
 		return remote
 	}
-	if r := refusal(c.target, err); r != nil {
+	if r := refusal(c.whom(), err); r != nil {
 		return c.fail(commands.PermissionDenied, commands.WherePath, r, refusalHint(r))
 	}
 	var (
 		unknown   *UnknownNameError
 		ambiguous *AmbiguousNameError
 		nopath    *NoPathError
+		nobody    *NoServiceError
 	)
 	switch {
+	case errors.As(err, &nobody) && nobody.Offered:
+		return c.fail(commands.Unavailable, commands.WherePath, nobody, "try again when a member is ready, or wait with WaitForService")
+	case errors.As(err, &nobody):
+		return c.fail(commands.NotFound, commands.WherePath, nobody, "check the name of the service, and that a node offers it in the same network")
 	case errors.As(err, &unknown):
 		return c.fail(commands.NotFound, commands.WherePath, unknown, "check the name, and that the node runs with the same network name and key")
 	case errors.As(err, &ambiguous):
@@ -50,15 +55,23 @@ func (c *calling) verdict(ctx context.Context, err error) error {
 }
 
 func (c *calling) late() error {
-	if c.sent {
-		return fmt.Errorf("no answer from %q by the deadline", c.target)
+	if c.may {
+		return fmt.Errorf("no answer from %q by the deadline", c.whom())
 	}
-	return fmt.Errorf("%q could not be reached by the deadline", c.target)
+	return fmt.Errorf("%q could not be reached by the deadline", c.whom())
+}
+
+// whom names the member that the call goes to, or its target.
+func (c *calling) whom() string {
+	if c.to != nil {
+		return c.to.name
+	}
+	return c.target
 }
 
 func (c *calling) fail(code commands.Code, where commands.Where, cause error, hint string) error {
 	ran := commands.ExecutedNo
-	if c.sent {
+	if c.may || c.before {
 		ran = commands.ExecutedMaybe
 	}
 	return callError(code, ran, where, cause, hint)

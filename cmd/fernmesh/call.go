@@ -15,10 +15,12 @@ import (
 
 const callLong = `Call runs a command on a node, or on several, and prints what it returns.
 
-TARGET is a name, names with commas between them, or '*' for every other node
-of the network. A single name prints the value; a list or '*' prints one line
-per node as the answers arrive. With --output json that is the value itself, or
-an object with one member per node.
+TARGET is a name, or any(SERVICE) for one node that offers the service and is
+ready; or, for several, group(SERVICE), tag(TAG), '*' for every other node of
+the network, or a list of these and names with commas between them. A single
+node prints the value; several print one line per node as the answers arrive.
+With --output json that is the value itself, or an object with one member per
+node. Shells need quotes around parentheses.
 
 An argument is JSON where it is JSON (3, true, "3", [1,2], {"a":1}), else text.
 NAME=VALUE is a named argument. After --args nothing is split at "=" nor taken
@@ -33,6 +35,9 @@ each line of standard input to it, JSON where it is JSON, else text.
     fernmesh call kitchen math.add 2 3
     fernmesh call kitchen,cellar math.add a=2 b=3
     fernmesh call '*' __echo__ hello
+    fernmesh call 'any(thermostat)' heat.get
+    fernmesh call 'group(thermostat),tag(upstairs),cellar' time.now
+    fernmesh call --quorum 'group(thermostat)' heat.get
     fernmesh call kitchen count.up 10 0.5
     seq 10 | fernmesh call kitchen math.sum --items -`
 
@@ -50,7 +55,13 @@ func (m *Main) callCommand() *cobra.Command {
 	idempotent := cmd.Flags().Bool("idempotent", false, "say that running the command twice does no harm, so that it may be tried again when the node restarts")
 	items := cmd.Flags().String("items", "", `stream the lines of this file to the command, "-" for standard input`)
 	dryRun := cmd.Flags().Bool("dry-run", false, "ask whether the call would run, and by which rule, and do not run it")
+	sticky := cmd.Flags().String("sticky", "", "with any(SERVICE): call the same node for the same `KEY`, while it is there")
+	first := cmd.Flags().Int("first", 0, "with several nodes: stop when `N` have answered")
+	quorum := cmd.Flags().Bool("quorum", false, "with several nodes: stop when more than half have answered")
 	cmd.RunE = func(cmd *cobra.Command, words []string) error {
+		if *first < 0 {
+			return faultf(exitUsage, "write a number from 1", "--first is too small")
+		}
 		c, err := m.newCall(words, *items)
 		if err != nil {
 			return err
@@ -61,6 +72,15 @@ func (m *Main) callCommand() *cobra.Command {
 		}
 		if *dryRun {
 			c.options = append(c.options, node.DryRun())
+		}
+		if cmd.Flags().Changed("sticky") {
+			c.options = append(c.options, node.Sticky(*sticky))
+		}
+		if *first > 0 {
+			c.options = append(c.options, node.First(*first))
+		}
+		if *quorum {
+			c.options = append(c.options, node.Quorum())
 		}
 		return m.calling(flags, c.run)(cmd, nil)
 	}
@@ -146,7 +166,8 @@ func (m *Main) each(ctx context.Context, c *caller, t target, path string, optio
 		if name == "" { // the gather itself could not begin
 			return callFault(err, t.text, path)
 		}
-		if err != nil {
+		var stopped *node.StoppedError // not wanted any more, which is no failure
+		if err != nil && !errors.As(err, &stopped) {
 			failed++
 		}
 		if c.json {

@@ -107,6 +107,8 @@ FERNMESH_CONFIG, else fernmesh/config.toml in the user's config directory
     advert_port = 3376
     interfaces  = ["eth*", "!docker0"]
     listen      = ":4000"
+    services    = ["thermostat"]        # of a node, for any(thermostat)
+    tags        = ["upstairs"]          # of a node, for tag(upstairs)
     state_dir   = "state"               # relative to this file
     policy      = "house.policy"        # relative to this file; of a node
     timeout     = "5s"

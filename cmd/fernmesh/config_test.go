@@ -32,7 +32,8 @@ func TestConfigFileOfTheHelpTopicIsUnderstood(t *testing.T) {
 	want := settings{
 		network: "home", name: "kitchen", keyFile: filepath.Join(dir, "home.key"), peers: []string{"attic.example:4000"},
 		relays: []string{"relay.example:3376"}, maxRelays: 2,
-		advertPort: 3376, interfaces: []string{"eth*", "!docker0"}, listen: ":4000", stateDir: filepath.Join(dir, "state"),
+		advertPort: 3376, interfaces: []string{"eth*", "!docker0"}, listen: ":4000",
+		services: []string{"thermostat"}, tags: []string{"upstairs"}, stateDir: filepath.Join(dir, "state"),
 		policy: filepath.Join(dir, "house.policy"), timeout: 5 * time.Second,
 	}
 	if !reflect.DeepEqual(s, want) {

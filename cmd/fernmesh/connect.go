@@ -69,7 +69,7 @@ func (s *settings) newNode(cfg node.Config) (*node.Node, error) {
 var optionOfField = map[string]*option{
 	"Name": optionName, "Network": optionNetwork, "Keys": optionKeyFile, "Peers": optionPeer,
 	"Relays": optionRelay, "MaxRelays": optionMaxRelays, "NoLAN": optionNoLAN,
-	"AdvertPort": optionAdvertPort, "Interfaces": optionInterface, "Listen": optionListen, "StateDir": optionStateDir,
+	"AdvertPort": optionAdvertPort, "Interfaces": optionInterface, "Listen": optionListen, "Services": optionService, "Tags": optionTag, "StateDir": optionStateDir,
 }
 
 // configFault names the flag, variable or line of the config file that the

@@ -160,6 +160,9 @@ func (d *demo) startNodes(ctx context.Context, config string) error {
 	flags := map[string][]string{demoHarbour: both}
 	for _, name := range demoNodes {
 		flags[name] = lan
+		if service := demoServices[name]; service != "" {
+			flags[name] = append(slices.Clip(lan), "--service", service)
+		}
 	}
 	for _, name := range demoFarNodes {
 		flags[name] = far

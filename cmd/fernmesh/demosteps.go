@@ -48,6 +48,7 @@ var demoSteps = []step{
 	{"denied by a policy", demoGuarded, (*demo).denied},
 	{"command too slow", "cellar", (*demo).tooSlow},
 	{"gather from everyone", "*", (*demo).gatherAll},
+	{"any member of a service", "any(thermostat)", (*demo).anyMember},
 	{"10 MiB there and back", "cellar", (*demo).large},
 	{"what nodes counted; health", "*", (*demo).introspect},
 	{"streams both ways", "garden", (*demo).stream},

@@ -57,6 +57,10 @@ func callFault(err error, target, path string) *fault {
 		}
 		return f
 	}
+	var stopped *node.StoppedError
+	if errors.As(err, &stopped) {
+		return f
+	}
 	if e.Where == commands.WhereCaller && e.Code == commands.Cancelled {
 		f.text, f.hint = "interrupted", "a command that was sent may still run for a moment; it is told to stop"
 		return f
@@ -107,6 +111,7 @@ func localCode(err error, e *commands.Error) int {
 		unknown   *node.UnknownNameError
 		ambiguous *node.AmbiguousNameError
 		nopath    *node.NoPathError
+		nobody    *node.NoServiceError
 	)
 	sent := e.Executed != commands.ExecutedNo
 	switch {
@@ -114,7 +119,7 @@ func localCode(err error, e *commands.Error) int {
 		return exitRefused
 	case e.Code == commands.InvalidArgument && e.Where == commands.WhereCaller:
 		return exitUsage
-	case errors.As(err, &unknown), errors.As(err, &ambiguous), errors.As(err, &nopath):
+	case errors.As(err, &unknown), errors.As(err, &ambiguous), errors.As(err, &nopath), errors.As(err, &nobody):
 		return exitUnreachable
 	case e.Code == commands.DeadlineExceeded && sent:
 		return exitDeadline

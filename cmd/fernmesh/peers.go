@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -44,9 +45,18 @@ func (m *Main) listPeers(c *caller, peers []node.PeerInfo) error {
 		m.notef("no other node of network %q was found", c.network)
 		return nil
 	}
-	t := newTable(m.out, "NAME", "ADDRESS", "KEY")
+	head := []string{"NAME", "ADDRESS", "KEY"}
+	offering := slices.ContainsFunc(peers, func(p node.PeerInfo) bool { return offersText(p) != "" })
+	if offering {
+		head = append(head, "OFFERS")
+	}
+	t := newTable(m.out, head...)
 	for _, p := range peers {
-		t.row(p.Name, strings.Join(c.addresses(p), ", "), keyText(p))
+		cells := []string{p.Name, strings.Join(c.addresses(p), ", "), keyText(p)}
+		if offering {
+			cells = append(cells, offersText(p))
+		}
+		t.row(cells...)
 	}
 	return t.end()
 }
@@ -76,6 +86,23 @@ func (c *caller) addresses(p node.PeerInfo) []string {
 	return list
 }
 
+// offersText is what a peer offers, as targets say it: "any(thermostat)
+// tag(upstairs)". A service for which it is not ready stands in its group only.
+func offersText(p node.PeerInfo) string {
+	var list []string
+	for _, s := range p.Services {
+		if s.Ready && !p.Draining {
+			list = append(list, "any("+s.Name+")")
+		} else {
+			list = append(list, "group("+s.Name+")")
+		}
+	}
+	for _, tag := range p.Tags {
+		list = append(list, "tag("+tag+")")
+	}
+	return strings.Join(list, " ")
+}
+
 func keyText(p node.PeerInfo) string {
 	if p.Key.IsZero() {
 		return "-"
@@ -89,12 +116,19 @@ func (c *caller) peerJSON(p node.PeerInfo) map[string]any {
 	for _, a := range c.addresses(p) {
 		addrs = append(addrs, a)
 	}
+	offers, tags := []any{}, []any{}
+	for _, s := range p.Services {
+		offers = append(offers, map[string]any{"name": s.Name, "ready": s.Ready && !p.Draining})
+	}
+	for _, tag := range p.Tags {
+		tags = append(tags, tag)
+	}
 	key := ""
 	if !p.Key.IsZero() {
 		key = p.Key.String()
 	}
 	return map[string]any{
 		"name": p.Name, "key": key, "instance": fmt.Sprint(p.Instance), "addresses": addrs,
-		"last_seen": p.LastSeen.UTC().Format(time.RFC3339Nano),
+		"last_seen": p.LastSeen.UTC().Format(time.RFC3339Nano), "services": offers, "tags": tags,
 	}
 }

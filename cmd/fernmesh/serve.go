@@ -70,7 +70,7 @@ func (m *Main) serve(ctx context.Context, s *settings, flags []*recorder) error 
 		s.name = machineName()
 	}
 	n, err := s.newNode(node.Config{
-		Name: s.name, Listen: s.listen, PolicyFile: s.policy,
+		Name: s.name, Listen: s.listen, PolicyFile: s.policy, Services: s.services, Tags: s.tags,
 		Logger: slog.New(slog.NewTextHandler(m.err, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	})
 	if err != nil {

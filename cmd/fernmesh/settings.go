@@ -23,6 +23,8 @@ type settings struct {
 	advertPort int
 	interfaces []string
 	listen     string
+	services   []string // what "serve" offers
+	tags       []string // of the node of "serve"
 	stateDir   string
 	policy     string // the file of rules that "serve" obeys; "" = none
 	timeout    time.Duration
@@ -108,6 +110,16 @@ var (
 		usage: "accept calls on `ADDRESS:PORT` (default :0, a free port on all addresses)",
 		set:   text(func(s *settings, v string) { s.listen = v }),
 	}
+	optionService = &option{
+		flag: "service", env: "FERNMESH_SERVICES", key: "services", kind: kindList,
+		usage: "offer the service `NAME`: \"any(NAME)\" calls one node that does; repeat it or use commas",
+		set:   list(func(s *settings, v []string) { s.services = v }),
+	}
+	optionTag = &option{
+		flag: "tag", env: "FERNMESH_TAGS", key: "tags", kind: kindList,
+		usage: "give this node the tag `NAME`: \"tag(NAME)\" calls all that have it; repeat it or use commas",
+		set:   list(func(s *settings, v []string) { s.tags = v }),
+	}
 	optionRelay = &option{
 		flag: "relay", env: "FERNMESH_RELAYS", key: "relays", kind: kindList,
 		usage: "`ADDRESS` of a relay, as it prints it; for nodes of other networks; repeat it or use commas",
@@ -143,7 +155,7 @@ var (
 // allOptions are those that the config file and the environment may set.
 var allOptions = []*option{
 	optionConfig, optionNetwork, optionName, optionKeyFile, optionPeer, optionRelay, optionMaxRelays, optionNoLAN,
-	optionAdvertPort, optionInterface, optionListen, optionStateDir, optionPolicy, optionTimeout, optionOutput,
+	optionAdvertPort, optionInterface, optionListen, optionService, optionTag, optionStateDir, optionPolicy, optionTimeout, optionOutput,
 }
 
 // serveOptions and callOptions are those with a flag at "serve" and at the
@@ -151,7 +163,7 @@ var allOptions = []*option{
 var (
 	serveOptions = []*option{
 		optionConfig, optionNetwork, optionName, optionKeyFile, optionPeer, optionRelay, optionMaxRelays, optionNoLAN,
-		optionAdvertPort, optionInterface, optionListen, optionStateDir, optionPolicy, optionOutput,
+		optionAdvertPort, optionInterface, optionListen, optionService, optionTag, optionStateDir, optionPolicy, optionOutput,
 	}
 	callOptions = []*option{
 		optionConfig, optionNetwork, optionKeyFile, optionPeer, optionRelay, optionMaxRelays, optionNoLAN,

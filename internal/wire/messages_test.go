@@ -3,6 +3,7 @@ package wire
 import (
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -34,6 +35,9 @@ func goldens() []golden {
 		RetryAfter: 300 * time.Millisecond, Details: unhex("80"),
 	}
 	relay := Relay{Address: "r:1", ID: [32]byte{31: 7}, Seen: 90 * time.Second}
+	status := Status{
+		Revision: 7, Services: []Service{{"lamp", true}, {"heat", false}}, Tags: []string{"up"}, Draining: true,
+	}
 	return []golden{
 		{"CALL", AppendCall(nil, call), "0000000000000001 97 c410 0102030405060708 0000000000000009 a3612e62 cd1388 03 91 01 81a16102 a174", parser(ParseCall), call},
 		{"REPLY", AppendReply(nil, Reply{3, unhex("92 c0 c3")}), "0000000000000003 92c0c3", parser(ParseReply), Reply{3, unhex("92 c0 c3")}},
@@ -46,6 +50,8 @@ func goldens() []golden {
 		{"BYE", AppendBye(nil, Bye{ByeDraining, 1500 * time.Millisecond, "later"}), "0005 000005dc 6c61746572", parser(ParseBye), Bye{ByeDraining, 1500 * time.Millisecond, "later"}},
 		{"PING", unhex("0102030405060708"), "0102030405060708", parser(ParseEcho), Echo{1, 2, 3, 4, 5, 6, 7, 8}},
 		{"GOSSIP", AppendGossip(nil, []Relay{relay}), "91 93 a3723a31 c420 00000000000000000000000000000000000000000000000000000000000000 07 5a", parser(ParseGossip), []Relay{relay}},
+		{"STATUS", AppendStatus(nil, status), "95 07 91 a46c616d70 91 a468656174 91 a27570 01", parser(ParseStatus), status},
+		{"STATUS in brief", AppendStatus(nil, status.InBrief()), "95 07 90 90 90 03", parser(ParseStatus), status.InBrief()},
 	}
 }
 
@@ -86,6 +92,14 @@ func TestMessagesCutShortAreRefused(t *testing.T) {
 	}
 }
 
+// numbered is that many texts of one character, encoded.
+func numbered(n int) (hex string) {
+	for i := range n {
+		hex += fmt.Sprintf("a1%02x", 0x60+i)
+	}
+	return hex
+}
+
 func TestMessagesThatAreRefused(t *testing.T) {
 	const id = "c410 00000000000000000000000000000000"
 	for name, c := range map[string]struct {
@@ -116,6 +130,17 @@ func TestMessagesThatAreRefused(t *testing.T) {
 		"PING of nine":           {parser(ParseEcho), "000000000000000000"},
 		"GOSSIP with short id":   {parser(ParseGossip), "91 93 a161 c401 00 00"},
 		"GOSSIP of text":         {parser(ParseGossip), "91 a161"},
+		"STATUS of revision 0":   {parser(ParseStatus), "95 00 90 90 90 00"},
+		"STATUS of four":         {parser(ParseStatus), "94 01 90 90 90"},
+		"STATUS of a text":       {parser(ParseStatus), "95 01 a161 90 90 00"},
+		"service twice":          {parser(ParseStatus), "95 01 92 a161 a161 90 90 00"},
+		"ready and not":          {parser(ParseStatus), "95 01 91 a161 91 a161 90 00"},
+		"service without a name": {parser(ParseStatus), "95 01 91 a0 90 90 00"},
+		"service with a comma":   {parser(ParseStatus), "95 01 91 a3612c62 90 90 00"},
+		"tag with a control":     {parser(ParseStatus), "95 01 90 90 91 a11b 00"},
+		"33 services":            {parser(ParseStatus), "95 01 dc0021" + numbered(33) + "90 90 00"},
+		"17 and 16 services":     {parser(ParseStatus), "95 01 dc0011" + numbered(17) + "dc0010" + strings.ReplaceAll(numbered(16), "a16", "a15") + "90 00"},
+		"STATUS of 600 bytes":    {parser(ParseStatus), "96 01 90 90 90 00 da0258" + strings.Repeat("61", 600)},
 	} {
 		if v, err := c.parse(unhex(c.body)); err == nil {
 			t.Errorf("%s: read as %+v", name, v)
@@ -139,6 +164,10 @@ func TestWhatALaterVersionMayAddIsIgnored(t *testing.T) {
 	bye, err := ParseBye(unhex("00ff 00000000"))
 	if err != nil || bye.Code.String() != "code 255" {
 		t.Errorf("BYE with a new code: %+v, %v", bye, err)
+	}
+	status, err := ParseStatus(unhex("96 01 90 90 90 ccfc c0"))
+	if err != nil || status.Revision != 1 || status.Draining || status.Brief {
+		t.Errorf("STATUS with six elements and new flags: %+v, %v", status, err)
 	}
 	relays, err := ParseGossip(unhex("91 94 a161 c420" + strings.Repeat("00", 32) + "00 c0"))
 	if err != nil || len(relays) != 1 {
@@ -270,6 +299,26 @@ func FuzzParseCredit(f *testing.F) {
 
 func FuzzParseBye(f *testing.F) {
 	fuzzMessage(f, ParseBye, func(b Bye) []byte { return AppendBye(nil, b) })
+}
+
+func FuzzParseStatus(f *testing.F) {
+	fuzzMessage(f, ParseStatus, func(s Status) []byte { return AppendStatus(nil, s) })
+}
+
+func TestStatusState(t *testing.T) {
+	s := Status{Services: []Service{{"lamp", true}, {"heat", false}}}
+	for service, want := range map[string][2]bool{"lamp": {true, true}, "heat": {true, false}, "none": {}} {
+		if offered, ready := s.State(service); offered != want[0] || ready != want[1] {
+			t.Errorf("%s: offered %v, ready %v", service, offered, ready)
+		}
+	}
+	s.Draining = true
+	if _, ready := s.State("lamp"); ready {
+		t.Error("a node that drains is ready")
+	}
+	if n := s.Size(); n != 10 {
+		t.Errorf("size %d, want 10", n)
+	}
 }
 
 func FuzzParseGossip(f *testing.F) {

@@ -21,6 +21,7 @@ const (
 	TypeCredit    Type = 0x15 // call number u64 (0 = the link) | bytes u32
 	TypeGossip    Type = 0x20 // msgpack, see Gossip
 	TypePad       Type = 0x7f // anything; ignored
+	TypeStatus    Type = 0x90 // msgpack, see Status; may be ignored
 )
 
 // ignorable is set in the types that an older receiver may skip.
@@ -30,7 +31,7 @@ var typeNames = map[Type]string{
 	TypeHello: "HELLO", TypeKeyUpdate: "KEYUPDATE", TypePing: "PING", TypePong: "PONG",
 	TypeBye: "BYE", TypeByeAck: "BYE-ACK", TypeCall: "CALL", TypeReply: "REPLY",
 	TypeFail: "FAIL", TypeCancel: "CANCEL", TypeChunk: "CHUNK", TypeCredit: "CREDIT",
-	TypeGossip: "GOSSIP", TypePad: "PAD",
+	TypeGossip: "GOSSIP", TypePad: "PAD", TypeStatus: "STATUS",
 }
 
 // String returns the type's name in the protocol, or its number in hex.
@@ -46,7 +47,7 @@ func (t Type) known() bool {
 	switch t {
 	case TypeHello, TypeKeyUpdate, TypePing, TypePong, TypeBye, TypeByeAck,
 		TypeCall, TypeReply, TypeFail, TypeCancel, TypeChunk, TypeCredit,
-		TypeGossip, TypePad:
+		TypeGossip, TypePad, TypeStatus:
 		return true
 	}
 	return false

@@ -23,6 +23,7 @@ func (c Capabilities) Encode() []byte {
 	put("held", c.Held.Milliseconds(), c.Held > 0)
 	put("up", c.Up.Milliseconds(), c.Up > 0)
 	put("observer", true, c.Observer)
+	put("status", wire.AppendStatus(nil, c.Status), c.Status.Revision > 0)
 	b, err := wire.Marshal(m)
 	if err != nil {
 		return []byte{0x80} // not reached: strings and numbers always encode
@@ -39,11 +40,16 @@ func decodeCapabilities(b []byte) (Capabilities, error) {
 	}
 	var c Capabilities
 	var held, up int64
+	var status []byte
 	err := firstError(
 		read(m, "product", &c.Product), read(m, "version", &c.Version),
 		read(m, "held", &held), read(m, "up", &up), read(m, "observer", &c.Observer),
 		readMap(m, "services", &c.Services), readLimits(m, &c.Limits),
+		read(m, "status", &status),
 	)
+	if err == nil && status != nil {
+		c.Status, err = wire.ParseStatus(status)
+	}
 	if err != nil {
 		return Capabilities{}, err
 	}

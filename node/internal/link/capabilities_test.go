@@ -14,12 +14,16 @@ func TestCapabilitiesAreReadWithCare(t *testing.T) {
 		in   map[string]any
 		want Capabilities
 	}{
-		"nothing":                {nil, Capabilities{}},
-		"unknown keys":           {map[string]any{"colour": "red", "up": 5}, Capabilities{Up: 5 * time.Millisecond}},
-		"negative age":           {map[string]any{"held": -5}, Capabilities{}},
-		"age beyond a duration":  {map[string]any{"up": int64(1<<63 - 1)}, Capabilities{Up: 100 * 365 * 24 * time.Hour}},
-		"negative limit":         {map[string]any{"limits": map[string]any{"x": -1}}, Capabilities{Limits: map[string]uint64{"x": 0}}},
-		"observer":               {map[string]any{"observer": true}, Capabilities{Observer: true}},
+		"nothing":               {nil, Capabilities{}},
+		"unknown keys":          {map[string]any{"colour": "red", "up": 5}, Capabilities{Up: 5 * time.Millisecond}},
+		"negative age":          {map[string]any{"held": -5}, Capabilities{}},
+		"age beyond a duration": {map[string]any{"up": int64(1<<63 - 1)}, Capabilities{Up: 100 * 365 * 24 * time.Hour}},
+		"negative limit":        {map[string]any{"limits": map[string]any{"x": -1}}, Capabilities{Limits: map[string]uint64{"x": 0}}},
+		"observer":              {map[string]any{"observer": true}, Capabilities{Observer: true}},
+		"status": {
+			map[string]any{"status": wire.AppendStatus(nil, wire.Status{Revision: 2, Tags: []string{"up"}})},
+			Capabilities{Status: wire.Status{Revision: 2, Tags: []string{"up"}}},
+		},
 		"services with versions": {map[string]any{"services": map[string]any{"a": "1"}}, Capabilities{Services: map[string]string{"a": "1"}}},
 	} {
 		b, err := wire.Marshal(c.in)
@@ -53,6 +57,7 @@ func FuzzCapabilities(f *testing.F) {
 	f.Add(Capabilities{
 		Product: "p", Version: "v", Services: map[string]string{"s": "1"},
 		Limits: map[string]uint64{"l": 1}, Held: time.Hour, Up: time.Hour, Observer: true,
+		Status: wire.Status{Revision: 1, Services: []wire.Service{{Name: "heat", Ready: true}}},
 	}.Encode())
 	f.Fuzz(func(t *testing.T, b []byte) {
 		c, err := decodeCapabilities(b)

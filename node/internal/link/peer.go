@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/fernmesh/fernmesh/crypto"
+	"github.com/fernmesh/fernmesh/internal/wire"
 )
 
 // Peer is the other side of a link, as its HELLO and the handshake say.
@@ -26,6 +27,7 @@ type Capabilities struct {
 	Held     time.Duration // since the name was taken
 	Up       time.Duration // since the process started
 	Observer bool          // claims no name
+	Status   wire.Status   // what it offers; left out while its revision is 0
 }
 
 // quoteName writes a peer's name so that it cannot play tricks on a terminal.

@@ -18,7 +18,7 @@ import (
 
 const (
 	version  = 1
-	elements = 9
+	elements = 9 // one more with a status
 	// maxRelays is how many known relays one presence names.
 	maxRelays = 8
 )
@@ -39,7 +39,8 @@ type Presence struct {
 	Key      crypto.NodeKey
 	HasKey   bool
 	Features uint64
-	Relays   []string // relays that the node knows, as addresses with pins
+	Relays   []string    // relays that the node knows, as addresses with pins
+	Status   wire.Status // left out while its revision is 0
 }
 
 // ErrTooLong: the token would be longer than a relay takes.
@@ -62,7 +63,11 @@ func (p Presence) Seal(key [32]byte, now time.Time) ([]byte, error) {
 }
 
 func (p Presence) append(relays []string) []byte {
-	b := wire.AppendArray(nil, elements)
+	n := elements
+	if p.Status.Revision != 0 {
+		n++
+	}
+	b := wire.AppendArray(nil, n)
 	b = wire.AppendUint(b, version)
 	b = wire.AppendBytes(b, p.Instance[:])
 	b = wire.AppendUint(b, p.Counter)
@@ -79,7 +84,10 @@ func (p Presence) append(relays []string) []byte {
 	for _, r := range relays {
 		b = wire.AppendString(b, r)
 	}
-	return b
+	if p.Status.Revision == 0 {
+		return b
+	}
+	return wire.AppendStatus(b, p.Status)
 }
 
 // Why a presence is refused.
@@ -126,9 +134,15 @@ func parse(plain []byte) (Presence, error) {
 	for relays.Len() > 0 {
 		p.Relays = append(p.Relays, relays.String("relay"))
 	}
+	var bad error
+	if r.Len() > 0 {
+		p.Status, bad = wire.ParseStatus(r.Raw("status"))
+	}
 	switch {
 	case r.Err() != nil:
 		return Presence{}, r.Err()
+	case bad != nil:
+		return Presence{}, bad
 	case relays.Err() != nil:
 		return Presence{}, relays.Err()
 	case len(instance) != len(p.Instance), len(address) != len(p.Address), key != nil && len(key) != len(p.Key):

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/fernmesh/fernmesh/crypto"
+	"github.com/fernmesh/fernmesh/internal/wire"
 )
 
 var (
@@ -22,7 +23,9 @@ var (
 func TestPresenceRoundTrip(t *testing.T) {
 	anonymous := sample
 	anonymous.HasKey, anonymous.Key, anonymous.Relays = false, crypto.NodeKey{}, nil
-	for _, p := range []Presence{sample, anonymous} {
+	offering := sample
+	offering.Status = wire.Status{Revision: 4, Services: []wire.Service{{Name: "heat", Ready: true}}, Tags: []string{"up"}, Draining: true}
+	for _, p := range []Presence{sample, anonymous, offering} {
 		token, err := p.Seal(testKey, time.Now())
 		if err != nil {
 			t.Fatal(err)
@@ -53,6 +56,11 @@ func TestPresenceOfAnotherAddressKeyOrFormIsRefused(t *testing.T) {
 	if _, err := Open([32]byte{4}, token, sample.Address); err == nil {
 		t.Error("a token under another key was opened")
 	}
+	malformed := append(sample.append(nil), 0xc0) // an element more, and no status
+	malformed[0]++
+	if _, err := Open(testKey, crypto.SealToken(testKey, malformed, time.Now()), sample.Address); err == nil {
+		t.Error("a status that is none was accepted")
+	}
 	unnamed := sample
 	unnamed.Name = "a.b"
 	if token, err = unnamed.Seal(testKey, time.Now()); err != nil {
@@ -77,6 +85,16 @@ func TestPresenceLeavesOutRelaysThatDoNotFit(t *testing.T) {
 	if err != nil || len(got.Relays) == 0 || len(got.Relays) >= maxRelays {
 		t.Errorf("%d relays, %v; want some of %d", len(got.Relays), err, maxRelays)
 	}
+	for i := range 7 { // what the node offers goes before relays it knows
+		big.Status.Services = append(big.Status.Services, wire.Service{Name: strings.Repeat("s", 63) + string(rune('a'+i)), Ready: true})
+	}
+	big.Status.Revision = 1
+	if token, err = big.Seal(testKey, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	if got, err = Open(testKey, token, big.Address); err != nil || len(got.Status.Services) != 7 || len(got.Relays) != 1 {
+		t.Errorf("%d services, %d relays, %v; want 7 and 1", len(got.Status.Services), len(got.Relays), err)
+	}
 	big.Relays = []string{strings.Repeat("r", 2000)}
 	if token, err = big.Seal(testKey, time.Now()); err != nil || len(token) > MaxToken {
 		t.Errorf("%d bytes, %v", len(token), err)
@@ -85,6 +103,9 @@ func TestPresenceLeavesOutRelaysThatDoNotFit(t *testing.T) {
 
 func FuzzOpenPresence(f *testing.F) {
 	f.Add(sample.append(sample.Relays))
+	offering := sample
+	offering.Status = wire.Status{Revision: 4, Services: []wire.Service{{Name: "heat", Ready: true}}, Tags: []string{"up"}}
+	f.Add(offering.append(nil))
 	f.Add([]byte{0x99, 1})
 	f.Fuzz(func(t *testing.T, plain []byte) {
 		token := crypto.SealToken(testKey, plain, time.Now())
