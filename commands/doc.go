@@ -6,8 +6,11 @@
 //
 // A program takes the [Tree] of its node and puts functions into it:
 // [Tree.Handle] takes a plain [Handler], [Func] a function from a struct to a
-// value, which is checked and described by its types. Errors with a meaning
-// come from [Errorf]; every call that fails, anywhere, fails with an *[Error].
+// value, which is checked and described by its types. [ServerStream],
+// [ClientStream] and [BidiStream] take functions that send or take many values
+// while they run; [Tree.HandleStream] is the plain form of those. Errors with a
+// meaning come from [Errorf]; every call that fails, anywhere, fails with an
+// *[Error].
 //
 // The rest is for the machinery that serves calls: [Tree.Find] and [Serve].
 //

@@ -265,7 +265,7 @@ func TestAnyGoesOnElsewhereWhileNothingRan(t *testing.T) {
 		hb := m.host("b")
 		a := m.start("a")
 		m.startOn(hb, "b", offering("heat"))
-		full := m.start("c", offering("heat"), func(c *Config) { c.Limits.HandlersPerNode = 1 })
+		full := m.start("c", offering("heat"), func(c *Config) { c.Limits.HandlersPerNode, c.Limits.QueuePerNode = 1, -1 })
 		block := make(chan struct{})
 		handle(t, full, "block", func(context.Context, *commands.Call) (any, error) { <-block; return nil, nil })
 		m.start("d", offering("heat"))
@@ -349,7 +349,7 @@ func TestAnyComesBackToTheMemberThatRunsTheCommand(t *testing.T) {
 
 func TestAnIdempotentCallNeverForgetsThatItMayHaveRun(t *testing.T) {
 	inMesh(t, func(t *testing.T, m *mesh) {
-		c := m.quietly(2, steady(30*time.Second), offering("heat"), func(c *Config) { c.Limits.HandlersPerNode = 1 })
+		c := m.quietly(2, steady(30*time.Second), offering("heat"), func(c *Config) { c.Limits.HandlersPerNode, c.Limits.QueuePerNode = 1, -1 })
 		a := m.start("a")
 		c.introduce(a)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)

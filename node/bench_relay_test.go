@@ -30,7 +30,7 @@ func BenchmarkCallThroughRelay(b *testing.B) {
 }
 
 // atRelay starts a relay and nodes that know nothing but it.
-func atRelay(b *testing.B, names ...string) []*Node {
+func atRelay(b testing.TB, names ...string) []*Node {
 	b.Helper()
 	server, err := relayserver.New(relayserver.Config{Identity: crypto.NewIdentity()})
 	if err != nil {

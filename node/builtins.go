@@ -22,7 +22,7 @@ func (n *Node) addBuiltins() error {
 		h         commands.Handler
 	}{
 		{"__echo__", "Returns the arguments: {args: [...], kwargs: {...}}.", echo},
-		{"__list_commands__", "Returns the sorted paths of all commands.", n.listCommands},
+		{"__list_commands__", "Returns the sorted paths of all commands, or of those at or below the path given.", n.listCommands},
 		{"__peers__", "Returns the other nodes this node knows, with their paths.", n.listPeers},
 		{"__info__", "Returns what this node is: name, version, time up, number of commands, limits.", n.info},
 	} {
@@ -45,8 +45,14 @@ func echo(_ context.Context, c *commands.Call) (any, error) {
 	return map[string]any{"args": args, "kwargs": kwargs}, nil
 }
 
-func (n *Node) listCommands(context.Context, *commands.Call) (any, error) {
-	return n.tree.List(""), nil
+func (n *Node) listCommands(_ context.Context, c *commands.Call) (any, error) {
+	below := ""
+	if count, err := c.NumArgs(); err != nil || count > 0 {
+		if below, err = commands.Arg[string](c, 0); err != nil {
+			return nil, err
+		}
+	}
+	return n.tree.List(below), nil
 }
 
 func (n *Node) listPeers(context.Context, *commands.Call) (any, error) {
@@ -87,6 +93,7 @@ func (n *Node) statistics() map[string]any {
 	s, served := n.Stats(), n.server.Stats()
 	return map[string]any{
 		"calls": s.Calls, "calls_failed": s.CallsFailed, "retries": s.Retries,
+		"dials": s.Dials, "backlog_full": s.BacklogFull,
 		"links_accepted": s.LinksAccepted, "links_dialed": s.LinksDialed, "dials_failed": s.DialsFailed,
 		"served": served.Started, "running": served.Running, "repeats": served.Repeats,
 		"policy_denied": s.PolicyDenied, "policy_limited": s.PolicyLimited,

@@ -6,7 +6,8 @@
 // [New] makes a node from a [Config], [Node.Start] brings it up and
 // [Node.Shutdown] ends it. Commands that others may call are registered in
 // [Node.Commands]; commands of others are called with [Node.Call] (one node),
-// [Node.Gather] (a list or everyone) and [Invoke] (typed).
+// [Node.Gather] (a list or everyone), [Invoke] (typed), and [Node.Stream] or
+// [InvokeStream] where values go one by one while the command runs.
 //
 //	key := crypto.GenerateKey()
 //	n, err := node.New(node.Config{Name: "kitchen", Network: "home", Keys: crypto.Ring(key)})
@@ -14,6 +15,11 @@
 //	err = n.Start(ctx)
 //	defer n.Shutdown(context.Background())
 //	reply, err := n.Call(ctx, "attic", "lights.set", node.Args("red"))
+//
+// # Streams of bytes
+//
+// [Node.Listen] and [Node.Dial] are a [net.Listener] and a [net.Conn] between two
+// nodes, for what speaks a protocol of its own, such as HTTP or SSH.
 //
 // # Who is who
 //

@@ -19,6 +19,8 @@ var (
 	ErrNotStarted = errors.New("the node is not started")
 	// ErrShutdown answers calls made during or after Shutdown.
 	ErrShutdown = errors.New("the node is shut down")
+
+	errObserver = errors.New("an observer offers nothing")
 )
 
 // UnknownNameError says that no live node with that name was found in time.

@@ -25,6 +25,10 @@ func TestHedgedCallGoesOverTwoPathsAndRunsOnce(t *testing.T) {
 		a, b, _ := twoWays(t, m)
 		ran := ledgerOf(t, b)
 		wantOK(t, a, "b")
+		if _, err := a.Call(t.Context(), "b", "note", Args(1000), Hedge()); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(5 * time.Second) // both links have been made
 		for id := range int64(200) {
 			reply, err := a.Call(t.Context(), "b", "note", Args(id), Hedge())
 			if err != nil || reply.Node != "b" {
@@ -76,6 +80,7 @@ func TestChooseBetweenTwoAttempts(t *testing.T) {
 	s := &session{}
 	refused := &commands.Error{Code: commands.ResourceExhausted, Where: commands.WhereQueue}
 	failed := &commands.Error{Code: commands.Internal, Executed: commands.ExecutedYes, Where: commands.WhereHandler}
+	gone := &commands.Error{Code: commands.Unavailable, Executed: commands.ExecutedYes, Where: commands.WhereQueue}
 	broken := errors.New("broken after it was sent")
 	for _, c := range []struct {
 		name         string
@@ -87,6 +92,8 @@ func TestChooseBetweenTwoAttempts(t *testing.T) {
 		{"what may have begun beats a refusal", result{s, nil, refused}, result{s, nil, broken}, broken},
 		{"a refusal beats what never began", result{s, nil, refused}, result{nil, nil, broken}, refused},
 		{"a broken first beats a refusal", result{s, nil, broken}, result{s, nil, refused}, broken},
+		{"an answer beats that its outcome is gone", result{s, nil, gone}, result{s, nil, nil}, nil},
+		{"that it ran beats a refusal", result{s, nil, refused}, result{s, nil, gone}, gone},
 	} {
 		if got := choose(c.first, c.other).err; got != c.want {
 			t.Errorf("%s: got %v", c.name, got)

@@ -143,11 +143,11 @@ func (n *Node) Run(ctx context.Context) error {
 }
 
 // Shutdown ends the node: it says goodbye on the LAN, takes no new calls,
-// lets accepted ones finish, parts from every peer and closes everything. It
-// returns when no goroutine, socket or file of the node is left, or with the
-// context's error when that ends first; accepted calls are then cancelled. A
-// second Shutdown waits for the first and returns nil; Shutdown of a node that
-// was never started is ErrNotStarted.
+// lets accepted ones finish, streams within Timers.Drain, parts from every peer
+// and closes everything. It returns when no goroutine, socket or file of the
+// node is left, or with the context's error when that ends first; accepted calls
+// are then cancelled. A second Shutdown waits for the first and returns nil;
+// Shutdown of a node that was never started is ErrNotStarted.
 func (n *Node) Shutdown(ctx context.Context) error {
 	n.mu.Lock()
 	was := n.state
@@ -183,7 +183,11 @@ func (n *Node) takeDown(ctx context.Context) error {
 	}
 	var parting sync.WaitGroup
 	for _, s := range n.roster.all() {
-		parting.Go(func() { _ = s.conn.Bye(ctx, wire.Bye{Code: byeRebooting, Text: "shutting down"}) })
+		parting.Go(func() {
+			ctx, stop := n.farewell(ctx, s)
+			defer stop()
+			_ = s.conn.Bye(ctx, wire.Bye{Code: byeRebooting, Text: "shutting down"})
+		})
 	}
 	parting.Wait()
 	n.cancel()

@@ -43,8 +43,9 @@ type Limits struct {
 	CrowdRate int
 	// AssemblyBytes bounds the memory of half-received large messages (256 MiB).
 	AssemblyBytes int64
-	// StreamBytes bounds the memory of streamed values above 64 KiB that are
-	// arriving, for handlers and for callers each (256 MiB).
+	// StreamBytes bounds the memory of what arrives on streams (256 MiB): of
+	// bytes that were not read yet, and again of values above 64 KiB that are not
+	// complete, for handlers and for callers each.
 	StreamBytes int64
 	// Roster is how many members the node remembers (4,096).
 	Roster int
@@ -52,6 +53,8 @@ type Limits struct {
 	// concurrency of the policy's rules, under one rule each (16,384). The one
 	// idle longest makes room.
 	PolicyCallers int
+	// Backlog is how many connections of one listener may wait to be accepted (128).
+	Backlog int
 	// EventQueue is how many events wait for one slow reader (256).
 	EventQueue int
 	// TopicQueue is how many published values wait for one subscriber, at the
@@ -153,6 +156,7 @@ func (l Limits) withDefaults() Limits {
 	or(&l.StreamBytes, 256<<20)
 	or(&l.Roster, 4096)
 	or(&l.PolicyCallers, policy.DefaultRemembered)
+	or(&l.Backlog, 128)
 	or(&l.EventQueue, 256)
 	or(&l.TopicQueue, 256)
 	or(&l.PublicationBytes, 64<<10)

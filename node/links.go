@@ -57,7 +57,7 @@ func (n *Node) serverConfig() rpc.ServerConfig {
 		MaxPerPeer: l.HandlersPerPeer, MaxPerNode: l.HandlersPerNode,
 		QueuePerPeer: l.QueuePerPeer, QueuePerNode: l.QueuePerNode,
 		BytesPerPeer: l.ArgumentBytesPerPeer, BytesPerNode: l.ArgumentBytesPerNode,
-		CrowdRate: l.CrowdRate, AssemblyBytes: l.AssemblyBytes, Logger: n.cfg.Logger,
+		CrowdRate: l.CrowdRate, AssemblyBytes: l.AssemblyBytes, StreamBytes: l.StreamBytes, Logger: n.cfg.Logger,
 		Serve:   n.chain,
 		Context: func(ctx context.Context) context.Context { return context.WithValue(ctx, nodeKey{}, n) },
 	}
@@ -79,13 +79,13 @@ func (n *Node) newConn(s *session) *rpc.Conn {
 	return rpc.New(s.link, n.server, rpc.Config{
 		Timers:     rpc.Timers{IdlePing: t.IdlePing, BusyPing: t.BusyPing, Suspect: t.Suspect, Dead: t.Dead},
 		LinkCredit: credit,
-		OnBye:      func(bye wire.Bye) { n.farewell(s, bye) },
+		OnBye:      func(bye wire.Bye) { n.heardBye(s, bye) },
 		OnMessage:  func(m wire.Message) error { return n.heard(s, m) },
 	})
 }
 
-// farewell takes a peer's BYE.
-func (n *Node) farewell(s *session, bye wire.Bye) {
+// heardBye takes a peer's BYE.
+func (n *Node) heardBye(s *session, bye wire.Bye) {
 	s.parting.Store(true)
 	if bye.Code == byeRebooting {
 		n.roster.leaves(s.peer.Hello.Instance)

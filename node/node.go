@@ -24,28 +24,29 @@ import (
 // counts them; Shutdown ends them and returns after the last. Sessions end by
 // their link or by Shutdown, discovery and the rpc server by Shutdown.
 type Node struct {
-	cfg      Config
-	instance crypto.InstanceID
-	identity *crypto.Identity
-	relays   []relay.Address // configured
-	tree     *commands.Tree
-	server   *rpc.Server
-	chain    rpc.ServeFunc // what a call passes before its command
-	items    *items.Budget // of streamed values that arrive for callers here
-	gate     *policy.Guard // nil without a policy
-	policy   *policyFile   // nil without a file
-	roster   *roster
-	topics   *topics
-	offers   *offers
-	events   *events
-	ids      *callIDs
-	count    *counters
-	links    *link.Counters
-	replay   *crypto.ReplaySet
-	guard    *admission
-	made     time.Time
-	tallies  *tallies // of each command that was called
-	checks   *healthChecks
+	cfg       Config
+	instance  crypto.InstanceID
+	identity  *crypto.Identity
+	relays    []relay.Address // configured
+	tree      *commands.Tree
+	server    *rpc.Server
+	chain     rpc.ServeFunc // what a call passes before its command
+	items     *items.Budget // of streamed values that arrive for callers here
+	gate      *policy.Guard // nil without a policy
+	policy    *policyFile   // nil without a file
+	roster    *roster
+	topics    *topics
+	offers    *offers
+	events    *events
+	ids       *callIDs
+	count     *counters
+	links     *link.Counters
+	replay    *crypto.ReplaySet
+	guard     *admission
+	made      time.Time
+	tallies   *tallies // of each command that was called
+	checks    *healthChecks
+	listeners listeners
 
 	ctx       context.Context // of everything the node does by itself
 	cancel    context.CancelFunc

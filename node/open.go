@@ -24,16 +24,15 @@ type callStream interface {
 // while nothing was sent. ctx's deadline, if it has one, is the call's; its end
 // after open has returned does not end the stream, but Cancel does. The session
 // is nil when the target is this node. Errors are those of Call.
-func (n *Node) open(ctx context.Context, target string, req *request) (callStream, *session, error) {
-	if len(n.cfg.CallInterceptors) > 0 {
-		return n.openWithin(ctx, target, req)
-	}
-	c := newCalling(ctx, n, target, req)
-	defer c.to.release()
-	return c.open(ctx)
+func (c *calling) open(ctx context.Context) (callStream, *session, error) {
+	finding, cancel := c.node.bounded(ctx)
+	defer cancel()
+	return c.openWithin(finding, ctx)
 }
 
-func (c *calling) open(ctx context.Context) (callStream, *session, error) {
+// openWithin is open with a time of its own for finding the target; only ctx's
+// deadline is the call's.
+func (c *calling) openWithin(finding, ctx context.Context) (callStream, *session, error) {
 	self, err := c.check()
 	if err != nil {
 		return nil, nil, err
@@ -45,15 +44,13 @@ func (c *calling) open(ctx context.Context) (callStream, *session, error) {
 		}
 		return s, nil, nil
 	}
-	finding, cancel := c.node.bounded(ctx)
-	defer cancel()
 	for {
 		st, s, err := c.begin(finding, ctx)
 		if err == nil {
 			return st, s, nil
 		}
-		c.sent = c.sent || maybeSentOver(err)
-		c.to.fixed = c.sent && !c.req.idempotent
+		c.may = c.may || maybeSentOver(err)
+		c.to.fixed = c.may && !c.req.idempotent
 		if !c.to.elsewhere(finding, err) && !c.reopens(finding, err) {
 			return nil, nil, c.verdict(finding, err)
 		}

@@ -42,3 +42,18 @@ func (n *Node) wait(ctx context.Context, s *session, giveUp context.CancelFunc) 
 		}
 	}
 }
+
+// farewell bounds the parting of a session at Shutdown by ctx, and by
+// Timers.Drain if streams are open on it then: they may have no end.
+func (n *Node) farewell(ctx context.Context, s *session) (context.Context, context.CancelFunc) {
+	ctx, stop := context.WithCancel(ctx)
+	timer := time.AfterFunc(n.cfg.Timers.Drain, func() {
+		if s.conn.Streams() > 0 {
+			stop()
+		}
+	})
+	return ctx, func() {
+		timer.Stop()
+		stop()
+	}
+}

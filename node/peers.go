@@ -127,6 +127,7 @@ func (n *Node) Stats() Stats {
 		CommandsUnlisted: c.CommandsUnlisted.Load(), DescriptionsCut: c.DescriptionsCut.Load(),
 		Handshakes:    n.links.Snapshot(),
 		TracesIgnored: c.TracesIgnored.Load(),
+		Dials:         c.Dials.Load(), BacklogFull: c.BacklogFull.Load(),
 	}
 	n.addPolicyStats(&s)
 	s.addServed(n.server.Stats())

@@ -75,8 +75,8 @@ func (s *selfStream) end(value []byte, err error) {
 			err = rpc.ErrEnded
 		}
 		s.callee.Break(err)
-		_ = s.Open() // never fails
-		close(s.over)
+		close(s.over) // before begun: who wakes on that must see an end that made it
+		_ = s.Open()  // never fails
 	})
 }
 

@@ -17,6 +17,7 @@ type counters struct {
 	CommandsUnlisted, DescriptionsCut              atomic.Uint64
 	PresenceRefused, TracesIgnored                 atomic.Uint64
 	PolicyReloads, PolicyReloadsFailed             atomic.Uint64
+	Dials, BacklogFull                             atomic.Uint64
 }
 
 // Stats counts what happened since the node was made. Counters only grow;
@@ -62,6 +63,9 @@ type Stats struct {
 	// TracesIgnored counts calls that came with a malformed trace and ran
 	// without one.
 	TracesIgnored uint64
+	// Dials counts connections dialled from here, refused ones included;
+	// BacklogFull those refused here because Limits.Backlog of them waited.
+	Dials, BacklogFull uint64
 	// StreamItemsRefused counts streamed values that came while the memory of
 	// Limits.StreamBytes was in use, for handlers and for callers.
 	StreamItemsRefused uint64

@@ -136,7 +136,7 @@ func (s *Stream) failedUnused(attempt callStream) bool {
 // failure is how an attempt failed; it notes whether the callee may have run.
 func (s *Stream) failure(c *calling, attempt callStream) error {
 	_, err := attempt.Result()
-	c.sent = c.sent || maybeSentOver(err)
+	c.may = c.may || maybeSentOver(err)
 	if broken := (*rpc.BrokenError)(nil); errors.As(err, &broken) && s.node.tooOld(s.session) {
 		return fmt.Errorf("%w: %w", errTooOld, err)
 	}
@@ -157,9 +157,19 @@ func (s *Stream) see(ctx context.Context, c *calling, attempt callStream) (*Repl
 	}
 	value, err := attempt.Result()
 	if err == nil {
-		return &Reply{Node: s.target, Path: s.path(), Took: time.Since(s.started), raw: value}, nil
+		return &Reply{Node: s.callee(), Path: s.path(), Took: time.Since(s.started), raw: value}, nil
 	}
 	return nil, c.verdict(ctx, s.failure(c, attempt))
+}
+
+// callee names the node that answers.
+func (s *Stream) callee() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.session == nil {
+		return s.target
+	}
+	return s.session.peer.Hello.Name
 }
 
 func (s *Stream) path() PathInfo {

@@ -50,9 +50,10 @@ func (s *Stream) begin(ctx context.Context, req *request) (*Reply, error) {
 // opening is an open under way through the interceptors, which stay around the
 // stream until it has ended.
 type opening struct {
-	node   *Node
-	target string
-	req    *request
+	node    *Node
+	target  string
+	req     *request
+	finding context.Context // bounds the opening
 
 	once sync.Once // of given
 	got  chan opened
@@ -65,10 +66,14 @@ type opened struct {
 	err     error
 }
 
-// openWithin is open within the interceptors. How they end has no meaning any
-// more once the stream is open.
-func (n *Node) openWithin(ctx context.Context, target string, req *request) (callStream, *session, error) {
-	o := &opening{node: n, target: target, req: req, got: make(chan opened, 1)}
+// openAround is openWithin inside the interceptors. How they end has no meaning
+// any more once the stream is open.
+func (c *calling) openAround(finding, ctx context.Context) (callStream, *session, error) {
+	n := c.node
+	if len(n.cfg.CallInterceptors) == 0 {
+		return c.openWithin(finding, ctx)
+	}
+	o := &opening{node: n, target: c.target, req: c.req, finding: finding, got: make(chan opened, 1)}
 	if !n.spawn(func() { o.run(ctx) }) {
 		return nil, nil, callError(commands.Unavailable, commands.ExecutedNo, commands.WhereCaller, ErrShutdown, "")
 	}
@@ -102,7 +107,7 @@ func (o *opening) live(ctx context.Context) (*Reply, error) {
 	start := time.Now()
 	c := newCalling(ctx, o.node, o.target, o.req)
 	defer c.to.release()
-	stream, session, err := c.open(ctx)
+	stream, session, err := c.openWithin(o.finding, ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -114,17 +119,17 @@ func (o *opening) live(ctx context.Context) (*Reply, error) {
 	if err != nil {
 		return nil, c.streamVerdict(ctx, err)
 	}
-	path := PathInfo{Kind: "self"}
+	name, path := o.target, PathInfo{Kind: pathSelf}
 	if session != nil {
-		path = session.info()
+		name, path = session.peer.Hello.Name, session.info()
 	}
-	return &Reply{Node: o.target, Path: path, Took: time.Since(start), raw: value}, nil
+	return &Reply{Node: name, Path: path, Took: time.Since(start), raw: value}, nil
 }
 
 // streamVerdict is how an opened stream that gave no value ended, as the
 // interceptors are told.
 func (c *calling) streamVerdict(ctx context.Context, err error) error {
-	c.sent = true
+	c.may = true
 	var given *rpc.AbandonedError
 	if errors.As(err, &given) && ctx.Err() == nil {
 		return c.fail(commands.Cancelled, commands.WhereCaller, err, "")

@@ -117,7 +117,7 @@ func TestAnOpenedStreamIsWithinItsInterceptorsUntilItsEnd(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			st, _, err := a.open(t.Context(), target, req)
+			st, _, err := openAround(t, a, target, req)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -134,7 +134,7 @@ func TestAnOpenedStreamIsWithinItsInterceptorsUntilItsEnd(t *testing.T) {
 			if told != nil {
 				t.Errorf("%s: the interceptor was told of %v", target, told)
 			}
-			endless, _, err := a.open(t.Context(), target, must(prepare("pour", callOptions{})))
+			endless, _, err := openAround(t, a, target, must(prepare("pour", callOptions{})))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -148,7 +148,7 @@ func TestAnOpenedStreamIsWithinItsInterceptorsUntilItsEnd(t *testing.T) {
 				t.Errorf("%s: the interceptor was told of %v", target, told)
 			}
 		}
-		if _, _, err := a.open(t.Context(), "nobody", must(prepare("count", callOptions{}))); failure(t, err).Code != commands.NotFound || begun.Load() != ended.Load() {
+		if _, _, err := openAround(t, a, "nobody", must(prepare("count", callOptions{}))); failure(t, err).Code != commands.NotFound || begun.Load() != ended.Load() {
 			t.Errorf("a stream to nobody: %v, %d begun, %d ended", err, begun.Load(), ended.Load())
 		}
 	})
@@ -197,7 +197,7 @@ func TestStreamsOutliveTheirInterceptors(t *testing.T) {
 			if _, err := st.Result(); failure(t, err).Code != test.code {
 				t.Errorf("%s: %v", test.what, err)
 			}
-			if _, _, err := a.open(t.Context(), "b", must(prepare("count", callOptions{}))); failure(t, err).Code != test.code {
+			if _, _, err := openAround(t, a, "b", must(prepare("count", callOptions{}))); failure(t, err).Code != test.code {
 				t.Errorf("%s: open: %v", test.what, err)
 			}
 		}
@@ -228,4 +228,13 @@ func TestStreamsOutliveTheirInterceptors(t *testing.T) {
 			t.Errorf("closed: %v", err)
 		}
 	})
+}
+
+// openAround opens a streaming call as Dial does.
+func openAround(t *testing.T, n *Node, target string, req *request) (callStream, *session, error) {
+	finding, cancel := n.bounded(t.Context())
+	defer cancel()
+	c := newCalling(t.Context(), n, target, req)
+	defer c.to.release()
+	return c.openAround(finding, t.Context())
 }

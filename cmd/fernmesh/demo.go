@@ -29,7 +29,7 @@ func (m *Main) demoCommand() *cobra.Command {
 		Long: `Demo starts six nodes and a relay as processes of their own on the loopback
 interface, with a fresh key and ports of their own: three nodes that find each
 other as on a LAN, two that only the relay leads to, and one with both paths,
-whose LAN falls silent in mid-call. It calls them in several ways, prints what
+whose LAN falls silent in mid-call; a seventh node offers a web server. It calls them in several ways, prints what
 came of it, and ends them. It needs no privileges and leaves nothing behind. It
 exits with 0 only if everything went as it should.`,
 		Args: between(0, 0),

@@ -55,6 +55,7 @@ var demoSteps = []step{
 	{"stranger with another key", "kitchen", (*demo).wrongKey},
 	{"through a relay", "island", (*demo).throughRelay},
 	{"gather through a relay", "island,tower", (*demo).gatherFar},
+	{"HTTP through Dial and expose", "market", (*demo).throughDial},
 	{"LAN silent in mid-call", demoHarbour, (*demo).silentLAN},
 	{"a node comes and goes", demoGuest, (*demo).watchGuest},
 }

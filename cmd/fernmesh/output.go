@@ -45,6 +45,10 @@ their form stays: members are added at times, never renamed or removed.
     invite          {"invite", "network", "key_id", "relays"}
     serve           {"name", "network", "address", "port", "key", "instance",
                     "call"}, one line when ready
+    expose          what serve prints, without "call"; "services": {SERVICE:
+                    ADDRESS, …}, "forward": a command line that reaches one
+    forward         {"listen", "port", "node", "service", "network"}, one line
+                    when it listens
     demo            [{"what", "node", "path", "ms", "result", "ok"}, …]
     version         {"version", "revision", "protocol", "go", "system"}
 

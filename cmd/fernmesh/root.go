@@ -48,7 +48,7 @@ func (m *Main) rootCommand() *cobra.Command {
 	root.SetHelpCommand(helpCommand())
 	root.AddCommand(
 		m.initCommand(), m.inviteCommand(), m.joinCommand(), m.keygenCommand(),
-		m.serveCommand(),
+		m.serveCommand(), m.exposeCommand(), m.forwardCommand(),
 		m.callCommand(), m.publishCommand(), m.subscribeCommand(),
 		m.peersCommand(), m.treeCommand(), m.describeCommand(), m.pingCommand(), m.statsCommand(), m.healthCommand(), m.watchCommand(),
 		m.policyCommand(), m.relayRoomCommand(),

@@ -111,26 +111,39 @@ func machineName() string {
 // printReady prints the one line that says that the node takes calls. Nobody
 // may be reading: a node goes on serving.
 func (m *Main) printReady(n *node.Node, s *settings, flags []*recorder) {
-	call, address, where := callLine(n, s, flags), "", "through relays alone"
-	if n.Addr().IsValid() {
-		address = n.Addr().String()
-		where = "at " + address
-	}
+	call := commandLine(n, s, flags, "call", shellWord(n.Name()), "time.now")
 	if s.json {
-		_ = m.printJSON(map[string]any{
-			"name": n.Name(), "network": n.Network(), "address": address, "port": int64(n.Addr().Port()),
-			"key": n.Identity().String(), "instance": n.Instance().String(), "call": call,
-		})
+		_ = m.printJSON(readyJSON(n, map[string]any{"call": call}))
 		return
 	}
 	_, _ = fmt.Fprintf(m.out, "%s is ready on network %s %s; call it: %s\n",
-		escapeLine(n.Name()), escapeLine(n.Network()), where, escapeLine(call))
+		escapeLine(n.Name()), escapeLine(n.Network()), whereabouts(n), escapeLine(call))
 }
 
-// callLine is a command line that calls the node from this machine, with the
-// flags that serve was given.
-func callLine(n *node.Node, s *settings, flags []*recorder) string {
-	words := []string{"fernmesh", "call"}
+// readyJSON is the ready line of a node in JSON output, with what is added to it.
+func readyJSON(n *node.Node, more map[string]any) map[string]any {
+	address := ""
+	if n.Addr().IsValid() {
+		address = n.Addr().String()
+	}
+	more["name"], more["network"] = n.Name(), n.Network()
+	more["address"], more["port"] = address, int64(n.Addr().Port())
+	more["key"], more["instance"] = n.Identity().String(), n.Instance().String()
+	return more
+}
+
+// whereabouts says where a node takes calls.
+func whereabouts(n *node.Node) string {
+	if n.Addr().IsValid() {
+		return "at " + n.Addr().String()
+	}
+	return "through relays alone"
+}
+
+// commandLine is a command line that reaches the node from this machine: a verb,
+// the flags that the node was given, and further words, quoted by the caller.
+func commandLine(n *node.Node, s *settings, flags []*recorder, verb string, rest ...string) string {
+	words := []string{"fernmesh", verb}
 	for _, r := range flags {
 		switch r.option {
 		case optionConfig, optionNetwork, optionKeyFile, optionAdvertPort, optionInterface, optionRelay:
@@ -145,7 +158,7 @@ func callLine(n *node.Node, s *settings, flags []*recorder) string {
 			words = append(words, "--peer", localAddress(n.Addr()))
 		}
 	}
-	return strings.Join(append(words, shellWord(n.Name()), "time.now"), " ")
+	return strings.Join(append(words, rest...), " ")
 }
 
 // localAddress is where this machine reaches a listener.

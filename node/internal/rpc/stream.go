@@ -161,8 +161,8 @@ func (s *Stream) finish(r result) {
 	s.whole = s.whole || r.err == nil && !r.failed
 	s.ending = r
 	s.backlog.uncharge()
+	s.end() // before begun: who wakes on that must see an end that made it
 	s.begin()
-	s.end()
 	s.conn.streams--
 }
 
