@@ -2,18 +2,24 @@ package node
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"iter"
 	"math/rand/v2"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/fernmesh/fernmesh/commands"
 	"github.com/fernmesh/fernmesh/meshtest"
 )
 
 // TestCallsUnderRandomCuts makes many calls from many callers while LAN and
 // relays fail at random, and keeps a ledger of what ran: no call is lost, none
-// runs twice, none gets the answer of another.
+// runs twice, none gets the answer of another. One in four is hedged, one in
+// four is marked idempotent, one in four streams: a stream may break, and says
+// so; its values are a beginning of what was yielded, each once, and all of
+// them if it ended well.
 func TestCallsUnderRandomCuts(t *testing.T) {
 	calls := 1000
 	if *long {
@@ -30,6 +36,7 @@ func TestCallsUnderRandomCuts(t *testing.T) {
 		}
 		a, b := m.startOn(ha, "a", both), m.startOn(hb, "b", both)
 		l := newLedger(t, b)
+		noteStreams(t, b)
 		stop := make(chan struct{})
 		var chaos sync.WaitGroup
 		chaos.Go(func() { m.disturb(stop, ha, hb, relays) })
@@ -37,9 +44,13 @@ func TestCallsUnderRandomCuts(t *testing.T) {
 		close(stop)
 		chaos.Wait()
 		lost, doubled, wrong := l.verdict(calls)
-		t.Logf("%d calls: %d lost, %d doubled, %d wrong; %d retries, %d second paths", calls, lost, doubled, wrong, a.Stats().Retries, a.Stats().SecondPaths)
+		t.Logf("%d calls: %d lost, %d doubled, %d wrong; %d retries, %d second paths; streams: %d whole, %d cut",
+			calls, lost, doubled, wrong, a.Stats().Retries, a.Stats().SecondPaths, l.whole, l.cut)
 		if lost+doubled+wrong != 0 {
 			t.Error("calls were lost, doubled or answered wrongly")
+		}
+		if l.whole == 0 || l.cut == 0 || a.Stats().SecondPaths == 0 {
+			t.Errorf("%d streams ended well, %d broke, %d calls took a second path; want some of each", l.whole, l.cut, a.Stats().SecondPaths)
 		}
 		if a.Stats().Retries == 0 {
 			t.Error("no call was ever retried: the disturbance met nothing")
@@ -88,6 +99,8 @@ type ledger struct {
 	mu   sync.Mutex
 	lost []error
 	bad  int
+
+	whole, cut int // streams that ended well, and that said that they broke
 }
 
 func newLedger(t *testing.T, n *Node) *ledger { return &ledger{t: t, ran: ledgerOf(t, n)} }
@@ -113,10 +126,18 @@ func (l *ledger) one(n *Node, id int64) {
 	time.Sleep(time.Duration(id%7) * 100 * time.Millisecond) // spread over the disturbances
 	ctx, cancel := context.WithTimeout(l.t.Context(), time.Minute)
 	defer cancel()
-	reply, err := n.Call(ctx, "b", "note", Args(id))
 	var got int64
-	if err == nil {
-		err = reply.Decode(&got)
+	var err error
+	switch id % 4 {
+	case 1:
+		got, err = l.call(ctx, n, id, Hedge())
+	case 2:
+		got, err = l.call(ctx, n, id, Idempotent())
+	case 3:
+		l.stream(ctx, n, id)
+		return
+	default:
+		got, err = l.call(ctx, n, id)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -124,6 +145,67 @@ func (l *ledger) one(n *Node, id int64) {
 		l.lost = append(l.lost, fmt.Errorf("call %d: %w", id, err))
 	} else if got != id {
 		l.bad++
+	}
+}
+
+func (l *ledger) call(ctx context.Context, n *Node, id int64, opts ...CallOption) (got int64, err error) {
+	reply, err := n.Call(ctx, "b", "note", append(opts, Args(id))...)
+	if err != nil {
+		return 0, err
+	}
+	return got, reply.Decode(&got)
+}
+
+// streamed is how many values each stream yields, over some time.
+const streamed = 20
+
+// noteStreams registers the streaming sister of "note".
+func noteStreams(t *testing.T, n *Node) {
+	t.Helper()
+	type in struct {
+		ID int64 `json:"id"`
+	}
+	err := commands.ServerStream(n.Commands(), "notes", func(ctx context.Context, in in) iter.Seq2[int64, error] {
+		return func(yield func(int64, error) bool) {
+			for i := range int64(streamed) {
+				if !yield(in.ID*streamed+i, nil) || !sleep(ctx, 10*time.Millisecond) {
+					return
+				}
+			}
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// stream checks one stream: it is not lost if it ends well or says that it
+// broke.
+func (l *ledger) stream(ctx context.Context, n *Node, id int64) {
+	next := id * streamed
+	var failed error
+	for v, err := range InvokeStream[int64](ctx, n, "b", "notes", map[string]any{"id": id}) {
+		if failed = err; err != nil {
+			break
+		}
+		if v != next {
+			l.mu.Lock()
+			l.bad++
+			l.mu.Unlock()
+			return
+		}
+		next++
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var e *commands.Error
+	switch {
+	case failed == nil && next == (id+1)*streamed:
+		l.whole++
+	case errors.As(failed, &e) && e.Code == commands.Unavailable && e.Executed != commands.ExecutedNo:
+		l.cut++
+	default:
+		l.lost = append(l.lost, fmt.Errorf("stream %d after %d values: %w", id, next-id*streamed, failed))
 	}
 }
 

@@ -43,3 +43,27 @@ func (d *demo) anyMember(ctx context.Context, target string) (outcome, error) {
 	}
 	return o, nil
 }
+
+// firstOf gathers from three nodes until one has answered: the others are told
+// to stop, and each has its outcome.
+func (d *demo) firstOf(ctx context.Context, targets string) (outcome, error) {
+	start := time.Now()
+	g := d.node.Gather(ctx, node.Nodes(strings.Split(targets, ",")...), "sleep.for", node.Args(0.01), node.First(1), node.AtOnce(1))
+	all := g.All()
+	o := outcome{took: time.Since(start), path: "lan"}
+	answered, stopped := 0, 0
+	for _, got := range all {
+		var rule *node.StoppedError
+		switch {
+		case got.Err == nil:
+			answered++
+		case errors.As(got.Err, &rule):
+			stopped++
+		}
+	}
+	o.result = fmt.Sprintf("%d answered, %d not called", answered, stopped)
+	if answered != 1 || stopped != len(all)-1 {
+		return o, errors.New("expected one answer, and the others stopped")
+	}
+	return o, nil
+}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"time"
@@ -37,6 +38,31 @@ func (d *demo) denied(ctx context.Context, target string) (outcome, error) {
 	o.result = e.Code.String() + " by rule " + rule
 	if e.Code != commands.PermissionDenied || e.Executed != commands.ExecutedNo || rule != "no-notes" {
 		return o, errors.New("expected PERMISSION_DENIED by rule no-notes, not run")
+	}
+	return o, nil
+}
+
+// dryRun asks whether a call would run, and it must not.
+func (d *demo) dryRun(ctx context.Context, target string) (outcome, error) {
+	before, err := d.runs(ctx, target)
+	if err != nil {
+		return outcome{}, err
+	}
+	reply, err := d.far.Call(ctx, target, "count.slowly", node.Args(0.01), node.DryRun())
+	if err != nil {
+		return outcome{}, err
+	}
+	var report node.DryRunReport
+	if err := reply.Decode(&report); err != nil {
+		return outcome{}, err
+	}
+	after, err := d.runs(ctx, target)
+	if err != nil {
+		return outcome{}, err
+	}
+	o := answered(reply, fmt.Sprintf("would run: %t, ran %d times", report.WouldRun, after-before))
+	if !report.WouldRun || after != before {
+		return o, errors.New("expected that it would run, and did not")
 	}
 	return o, nil
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/fernmesh/fernmesh/crypto"
 	"github.com/fernmesh/fernmesh/node"
 )
 
@@ -22,14 +21,8 @@ func (d *demo) watchGuest(ctx context.Context, target string) (outcome, error) {
 	ctx, cancel := context.WithTimeout(ctx, guestTime)
 	defer cancel()
 	events := d.node.Events(ctx)
-	guest, err := node.New(node.Config{
-		Name: target, Network: demoNetwork, Keys: crypto.Ring(d.key),
-		Interfaces: []string{d.loopback}, AdvertPort: d.advertPort,
-	})
+	guest, err := d.guest(ctx, target, node.Limits{})
 	if err != nil {
-		return outcome{}, err
-	}
-	if err := guest.Start(ctx); err != nil {
 		return outcome{}, err
 	}
 	reply, err := d.node.Call(ctx, target, "__echo__")
