@@ -119,7 +119,7 @@ func startFlooder(b *testing.B, victim *Node, command string, callers int) (togg
 	if err != nil {
 		b.Fatal(err)
 	}
-	words := []string{exe, "-test.run=^TestFlooder$"}
+	words := []string{exe}
 	if nice, err := exec.LookPath("nice"); err == nil {
 		words = append([]string{nice, "-n", "19"}, words...)
 	}
@@ -152,34 +152,34 @@ func startFlooder(b *testing.B, victim *Node, command string, callers int) (togg
 	}
 }
 
-// TestFlooder is the flooder's process: it does nothing in a run of its own.
-func TestFlooder(t *testing.T) {
-	order := strings.Fields(os.Getenv(floodVariable))
+// flooder is the other process of BenchmarkFlood. It ends with its input.
+func flooder(order []string) error {
 	if len(order) != 4 {
-		t.Skip("this is the other process of BenchmarkFlood")
+		return fmt.Errorf("%d words of order", len(order))
 	}
+	ctx := context.Background()
 	key, err := crypto.ParseKey(order[0])
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
 	callers, err := strconv.Atoi(order[3])
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
 	n, err := New(Config{Name: "flooder", Network: "loopback", Keys: crypto.Ring(key), Peers: []string{order[1]}, NoLAN: true})
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
-	if err := n.Start(t.Context()); err != nil {
-		t.Fatal(err)
+	if err := n.Start(ctx); err != nil {
+		return err
 	}
-	defer shutdown(t, n)
-	if _, err := n.Call(t.Context(), "victim", order[2]); err != nil { // the link is up before it is timed
-		t.Fatal(err)
+	defer n.Shutdown(ctx)
+	if _, err := n.Call(ctx, "victim", order[2]); err != nil { // the link is up before it is timed
+		return err
 	}
 	lines := bufio.NewScanner(os.Stdin)
 	for lines.Scan() { // on
-		ctx, cancel := context.WithCancel(t.Context())
+		ctx, cancel := context.WithCancel(ctx)
 		var wg sync.WaitGroup
 		for range callers {
 			wg.Go(func() { flood(ctx, n, order[2]) })
@@ -190,6 +190,7 @@ func TestFlooder(t *testing.T) {
 		wg.Wait()
 		fmt.Println("done")
 	}
+	return lines.Err()
 }
 
 // flood calls without a pause, also when it is refused.

@@ -3,6 +3,8 @@ package node
 import (
 	"context"
 	"fmt"
+	"os"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,7 +17,16 @@ import (
 	"github.com/fernmesh/fernmesh/sockets"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if order := os.Getenv(floodVariable); order != "" {
+		if err := flooder(strings.Fields(order)); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // mesh is a virtual LAN with nodes on it, inside a synctest bubble.
 type mesh struct {
