@@ -51,8 +51,12 @@ func (s *Stream) next() ([]byte, error) {
 	if err == nil {
 		return raw, nil
 	}
-	var format *items.FormatError
+	var (
+		told   *commands.Error
+		format *items.FormatError
+	)
 	switch {
+	case errors.As(err, &told): // the callee's own trouble, of whatever kind
 	case errors.As(err, &format):
 		s.cancel(callError(commands.Internal, commands.ExecutedYes, commands.WherePath, format, "the other node may be of another version"))
 	case errors.Is(err, items.ErrNoMemory):
