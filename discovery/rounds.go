@@ -13,19 +13,24 @@ type rounds struct {
 	step     int       // rounds of the burst that were sent
 	kind     kind      // what the burst says
 	steady   time.Time // the next round after the burst; zero if none
+	news     time.Time // an announcement in the middle of a burst that asks; zero if none
+	told     bool      // there was one, to be repeated after the burst
 	question time.Time // a question that Ask wants; zero if none
 	lastAsk  time.Time
 }
 
-// begin starts a burst. One that asks is not cut short by one that does not.
+// begin starts a burst. One that asks is not cut short by one that does not:
+// that is said at once in between, and again after the last round.
 func (r *rounds) begin(k kind, now time.Time) {
 	if r.silent {
 		k = kindQuestion
 	}
-	if r.bursting() && r.kind == kindQuestion {
-		k = kindQuestion
+	if r.bursting() && r.kind == kindQuestion && k == kindHere {
+		r.news, r.told = now, true
+		return
 	}
 	r.began, r.step, r.kind, r.steady = now, 0, k, time.Time{}
+	r.news, r.told = time.Time{}, false
 }
 
 func (r *rounds) bursting() bool { return !r.began.IsZero() && r.step < len(burst) }
@@ -49,7 +54,7 @@ func (r *rounds) burstDue() time.Time {
 // next returns when the next round is due, zero if none is planned.
 func (r *rounds) next() time.Time {
 	var next time.Time
-	for _, t := range [...]time.Time{r.burstDue(), r.steady, r.question} {
+	for _, t := range [...]time.Time{r.news, r.burstDue(), r.steady, r.question} {
 		if !t.IsZero() && (next.IsZero() || t.Before(next)) {
 			next = t
 		}
@@ -63,10 +68,17 @@ func (r *rounds) due(now time.Time) (kind, bool) {
 	if next.IsZero() || next.After(now) {
 		return 0, false
 	}
+	if !r.news.IsZero() && !r.news.After(now) {
+		r.news = time.Time{}
+		return kindHere, true
+	}
 	k := kindHere
 	if t := r.burstDue(); !t.IsZero() && !t.After(now) {
 		k = r.kind
 		r.step++
+		if r.told && !r.bursting() {
+			r.news, r.told = now, false
+		}
 	}
 	if !r.question.IsZero() && !r.question.After(now) {
 		k = kindQuestion

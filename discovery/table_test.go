@@ -238,8 +238,8 @@ func TestNewsAtTheStart(t *testing.T) {
 			t.Fatal(err)
 		}
 		pass(5 * time.Second)
-		if questions != 4 || others != 0 {
-			t.Errorf("%d questions and %d other adverts, want 1 and then a burst of 3 questions", questions, others)
+		if questions != 3 || others != 2 {
+			t.Errorf("%d questions and %d other adverts, want a burst of 3 questions, and the news at once and after it", questions, others)
 		}
 	})
 }

@@ -62,7 +62,7 @@ func (n *Node) acceptAll(l net.Listener) {
 
 func (n *Node) welcome(conn net.Conn) {
 	v := caller(conn)
-	if !n.guard.enter(v) || !n.spawn(func() { n.handshake(n.guard, v, link.Stream(conn), lanPath, n.keyring()) }) {
+	if !n.guard.enter(v) || !n.spawnRefusing(func() { n.handshake(n.guard, v, link.Stream(conn), lanPath, n.keyring()) }) {
 		_ = conn.Close() // refused without a byte
 	}
 }

@@ -41,7 +41,7 @@ func offered(t *testing.T, caller *Node, service string, n int) {
 	for {
 		ready := 0
 		for _, p := range caller.Peers() {
-			if !p.Draining && slices.Contains(p.Services, Service{service, true}) {
+			if !p.Draining && slices.Contains(p.Services, Service{Name: service, Ready: true}) {
 				ready++
 			}
 		}

@@ -69,7 +69,10 @@ func (n *Node) listPeers(context.Context, *commands.Call) (any, error) {
 		if !p.Key.IsZero() {
 			key = p.Key.String()
 		}
-		peers = append(peers, map[string]any{"name": p.Name, "key": key, "paths": paths})
+		peers = append(peers, map[string]any{
+			"name": p.Name, "key": key, "paths": paths,
+			"product": p.Product, "version": p.Version, "services": listed(p.Services), "common": orNone(p.Common),
+		})
 	}
 	return peers, nil
 }
@@ -95,6 +98,7 @@ func (n *Node) statistics() map[string]any {
 		"calls": s.Calls, "calls_failed": s.CallsFailed, "retries": s.Retries,
 		"dials": s.Dials, "backlog_full": s.BacklogFull,
 		"links_accepted": s.LinksAccepted, "links_dialed": s.LinksDialed, "dials_failed": s.DialsFailed,
+		"links_open": s.LinksOpen, "renewals": s.Renewals, "key_updates": s.KeyUpdates,
 		"served": served.Started, "running": served.Running, "repeats": served.Repeats,
 		"policy_denied": s.PolicyDenied, "policy_limited": s.PolicyLimited,
 		"policy_reloads": s.PolicyReloads, "policy_reloads_failed": s.PolicyReloadsFailed,

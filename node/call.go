@@ -145,6 +145,7 @@ type calling struct {
 	before   bool // an idempotent call may have reached another one before
 	broke    time.Time
 	breaks   int
+	turned   int       // how often its link was not taken for the moment
 	grace    time.Time // until when to try an unreachable member again
 	misses   int       // how often it was unreachable
 }

@@ -42,6 +42,15 @@ type Config struct {
 	// without '(', ')' and ','; 512 bytes in all, with a byte or two for each.
 	Services []string
 	Tags     []string
+	// ServiceVersions gives services their versions, by name, which others see
+	// over a link ([PeerInfo], "__peers__"); a service offered later has its
+	// version here too. Up to 32, each of up to 32 bytes without control
+	// characters.
+	ServiceVersions map[string]string
+	// RequireCommonService refuses links with nodes that offer none of the
+	// services that this node offers when the link is made, so all of them while
+	// it offers nothing. Observers need none.
+	RequireCommonService bool
 	// Observer makes a caller that claims no name, accepts no links and
 	// never advertises. Any number may run at once.
 	Observer bool
@@ -135,7 +144,7 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
-	for _, check := range []func(*Config) error{checkNames, checkOffers, checkKeys, checkPorts, checkPaths} {
+	for _, check := range []func(*Config) error{checkNames, checkOffers, checkCapabilities, checkKeys, checkPorts, checkPaths} {
 		if err := check(&c); err != nil {
 			return c, err
 		}

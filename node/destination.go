@@ -67,11 +67,11 @@ func (d *destination) next(ctx context.Context) (*member, error) {
 		return m, err
 	}
 	m, err := d.last, error(nil)
-	if !d.any || d.node.roster.find(m.instance) != m {
+	if !d.fixed || m == nil || d.node.roster.find(m.instance) != m { // fixed: also after it was renamed
 		m, err = d.node.named(ctx, d.name)
 	}
 	if err == nil {
-		d.at = m
+		d.at, d.last = m, m
 		m.busy.Add(1)
 	}
 	return m, err

@@ -107,7 +107,7 @@ func (n *Node) rejoin(r *ring) {
 func (n *Node) endRetired(r *ring) {
 	for _, s := range n.roster.all() {
 		if !r.opens(s.peer.KeyID) {
-			n.part(s, parted{byeNotNeeded, "its network key is retired"})
+			n.part(s, parted{code: byeNotNeeded, text: "its network key is retired"})
 		}
 	}
 }

@@ -110,8 +110,8 @@ func (n *Node) discovered(c discovery.Change) {
 	case c.Kind == discovery.Removed:
 		n.roster.gone(e.Instance, string(c.Why))
 	default:
-		for _, s := range n.roster.seen(e) {
-			n.part(s, parted{byeReplaced, "the node restarted"})
+		if heir := n.roster.seen(e); heir != nil {
+			n.introduce(heir)
 		}
 	}
 }
@@ -190,6 +190,9 @@ func (n *Node) takeDown(ctx context.Context) error {
 		})
 	}
 	parting.Wait()
+	n.mu.Lock()
+	n.ending = true
+	n.mu.Unlock()
 	n.cancel()
 	for _, s := range n.roster.all() {
 		s.conn.Close(ErrShutdown)

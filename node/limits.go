@@ -76,6 +76,10 @@ type Limits struct {
 	DescriptionBytes int
 	// HealthChecks is how many checks Node.AddHealthCheck takes (64).
 	HealthChecks int
+	// RekeyFrames is after how many frames a direction of a link goes on to its
+	// next key (1,048,576, which is also the most). Fewer cost time, and keep
+	// less under one key; 1 GiB or 10 minutes end a key too.
+	RekeyFrames int
 }
 
 // Timers holds the node's periods. The zero value of each field means its default.
@@ -132,6 +136,9 @@ type Timers struct {
 	HealthFresh time.Duration
 }
 
+// mostRekeyFrames is the protocol's bound of the frames under one key.
+const mostRekeyFrames = 1 << 20
+
 func or[T int | int64 | float64 | time.Duration](v *T, def T) {
 	if *v == 0 {
 		*v = def
@@ -165,6 +172,8 @@ func (l Limits) withDefaults() Limits {
 	or(&l.Descriptions, 1000)
 	or(&l.DescriptionBytes, 8<<20)
 	or(&l.HealthChecks, 64)
+	or(&l.RekeyFrames, mostRekeyFrames)
+	l.RekeyFrames = min(max(l.RekeyFrames, 1), mostRekeyFrames)
 	return l
 }
 

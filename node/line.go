@@ -223,7 +223,9 @@ func (l *line) Casted(addr relay.Addr, token []byte) {
 	if known && before.instance != p.Instance {
 		l.node.roster.unseated(before.instance, l, addr)
 	}
-	l.node.roster.seated(p, l, addr)
+	if heir := l.node.roster.seated(p, l, addr); heir != nil {
+		l.node.introduce(heir)
+	}
 	l.node.learn(p.Relays)
 }
 
@@ -241,7 +243,7 @@ func (l *line) Accept(ch *relay.Channel) {
 	n, key := l.node, relayPath(l.live())
 	v := &visitor{conn: ch, exempt: true} // a member of the room: limits are the line's
 	if n.cfg.Observer || !l.guard.enter(v) ||
-		!n.spawn(func() { n.handshake(l.guard, v, ch, key, &ring{usable: []*crypto.Schedule{l.schedule}}) }) {
+		!n.spawnRefusing(func() { n.handshake(l.guard, v, ch, key, &ring{usable: []*crypto.Schedule{l.schedule}}) }) {
 		_ = ch.Close() // refused without a byte
 	}
 }

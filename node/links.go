@@ -32,22 +32,9 @@ func (n *Node) linkConfig(keys *ring) link.Config {
 	return link.Config{
 		Keys: keys.usable, Retired: keys.retired, Name: name, Instance: n.instance, Identity: n.identity,
 		Capabilities: func() []byte { return n.capabilities(name) }, Judge: n.judge, Replay: n.replay,
+		Rekey:            link.Rekey{Frames: uint64(n.cfg.Limits.RekeyFrames)},
 		HandshakeTimeout: n.cfg.Timers.Handshake, Counters: n.links, Logger: n.cfg.Logger,
 	}
-}
-
-// capabilities is the msgpack map of the HELLO that introduces the node by a
-// name, made when it is sent. A name that was lost since the link was begun is
-// held no more, or a node that has just given way would seem to insist.
-func (n *Node) capabilities(name string) []byte {
-	held, up := n.ages()
-	if name != n.Name() {
-		held = 0
-	}
-	caps := link.Capabilities{
-		Product: Product, Version: Version, Held: held, Up: up, Observer: n.cfg.Observer, Status: n.offers.now(),
-	}
-	return caps.Encode()
 }
 
 func (n *Node) serverConfig() rpc.ServerConfig {
@@ -136,6 +123,10 @@ func (n *Node) part(s *session, why parted) {
 	}
 	n.roster.reconsider(s, why.text)
 	if !n.spawn(func() {
+		if why.gone {
+			s.conn.Close(errRestarted) // what is pending there will never be answered
+			return
+		}
 		ctx, stop := n.patience(s)
 		defer stop()
 		_ = s.conn.Bye(ctx, wire.Bye{Code: why.code, Text: why.text}) // the link ends either way

@@ -7,8 +7,9 @@ import (
 	"time"
 )
 
-// maintainEvery is the period of the node's housekeeping; wakeJump is how far
-// the clocks may part in one period before the machine is taken to have slept.
+// maintainEvery is the period of the node's housekeeping, unless sessions are to
+// be renewed more often; wakeJump is how far the clocks may part in one period
+// before the machine is taken to have slept.
 const (
 	maintainEvery = 5 * time.Second
 	wakeJump      = 10 * time.Second
@@ -17,7 +18,7 @@ const (
 // maintain closes idle links, renews old ones with a fresh key exchange, and
 // drops every link after the machine slept: their peers have given up on them.
 func (n *Node) maintain() {
-	tick := time.NewTicker(maintainEvery)
+	tick := time.NewTicker(min(maintainEvery, max(n.cfg.Timers.Renew/2, time.Millisecond)))
 	defer tick.Stop()
 	last := time.Now()
 	for {
@@ -84,11 +85,11 @@ func (n *Node) review(s *session, now time.Time) {
 	switch {
 	case s.parting.Load():
 	case age > t.HardEnd:
-		n.part(s, parted{byeNotNeeded, "the session is too old"})
+		n.part(s, parted{code: byeNotNeeded, text: "the session is too old"})
 	case age > t.Renew && s.link.Initiator() && !s.renewing.Swap(true):
 		n.renew(s)
 	case !s.keepAlive && s.conn.Pending() == 0 && s.conn.Serving() == 0 && now.Sub(s.conn.LastUse()) > t.IdleClose:
-		n.part(s, parted{byeNotNeeded, "idle"})
+		n.part(s, parted{code: byeNotNeeded, text: "idle"})
 	}
 }
 
@@ -104,6 +105,8 @@ func (n *Node) renew(s *session) {
 		defer cancel()
 		if _, err := n.reach(ctx, m, s); err != nil {
 			s.renewing.Store(false)
+			return
 		}
+		n.count.Renewals.Add(1)
 	})
 }

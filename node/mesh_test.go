@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -35,6 +36,17 @@ type mesh struct {
 	lan   *meshtest.LAN
 	key   crypto.Key
 	hosts int
+	homes sync.Map // the host of each node that startOn brought up
+}
+
+// homeOf is the host of a node that startOn brought up.
+func (m *mesh) homeOf(n *Node) *meshtest.Host {
+	m.t.Helper()
+	h, ok := m.homes.Load(n)
+	if !ok {
+		m.t.Fatalf("%s was not started by the mesh", n.Name())
+	}
+	return h.(*meshtest.Host)
 }
 
 // inMesh runs a test in a bubble with a fresh LAN.
@@ -76,6 +88,7 @@ func (m *mesh) startOn(h *meshtest.Host, name string, set ...func(*Config)) *Nod
 	if err := n.Start(m.t.Context()); err != nil {
 		m.t.Fatalf("Start(%s): %v", name, err)
 	}
+	m.homes.Store(n, h)
 	m.t.Cleanup(func() { shutdown(m.t, n) })
 	return n
 }

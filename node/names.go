@@ -66,7 +66,7 @@ func (n *Node) judge(p link.Peer) *link.Refusal {
 	case !n.cfg.Observer && !p.Capabilities.Observer && p.Hello.Name == n.Name():
 		return n.judgeName(p)
 	}
-	return nil
+	return n.judgeServices(p)
 }
 
 // judgeName settles a meeting with another claimant of our name. Whoever
@@ -117,7 +117,7 @@ func (n *Node) rename() {
 	n.cfg.Logger.Warn("name lost to another live node; renamed", "old", old, "new", now)
 	n.announceSelf()
 	for _, s := range n.roster.all() {
-		n.part(s, parted{byeNotNeeded, "renamed"})
+		n.part(s, parted{code: byeNotNeeded, text: "renamed"})
 	}
 }
 
@@ -186,10 +186,13 @@ func (n *Node) claimLost() error {
 	return nil
 }
 
+// takeName holds the name from now on, and says so: who only asks so far is
+// passed over by those who look for the name.
 func (n *Node) takeName() {
 	n.mu.Lock()
 	n.nameTaken = time.Now()
 	n.mu.Unlock()
+	n.advertise()
 }
 
 // meet makes a link to another claimant of our name, so that both settle it.

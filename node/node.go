@@ -56,6 +56,7 @@ type Node struct {
 
 	mu        sync.Mutex
 	ring      *ring
+	ending    bool // Shutdown has parted from everybody
 	name      string
 	nameTaken time.Time // zero until the name is held
 	state     state
@@ -64,7 +65,7 @@ type Node struct {
 	listener  net.Listener
 	lines     []*line
 	learned   []relay.Address // named by other nodes
-	wg        sync.WaitGroup  // Add only under mu and while not closing
+	wg        sync.WaitGroup  // Add only under mu and while not ending
 }
 
 type state int
@@ -176,6 +177,19 @@ func (n *Node) spawn(f func()) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.state == stateClosing {
+		return false
+	}
+	n.wg.Go(f)
+	return true
+}
+
+// spawnRefusing is spawn for the handshake of a visitor, who is told that the
+// node shuts down rather than left without a word, as long as it parts from
+// others.
+func (n *Node) spawnRefusing(f func()) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.ending {
 		return false
 	}
 	n.wg.Go(f)

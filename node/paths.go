@@ -195,7 +195,10 @@ func (c *calling) again(ctx context.Context, err error) bool {
 	case errors.As(err, &remote):
 		return (c.draining(remote) || c.forgotten(remote)) && c.pause(ctx)
 	case errors.As(err, &broken):
-		return refusal(c.whom(), err) == nil && c.pause(ctx)
+		if turnedAway(c.whom(), err) != nil {
+			c.turned++
+		}
+		return refusal(c.whom(), err) == nil && c.turned <= maxDrained && c.pause(ctx)
 	case errors.As(err, &nopath):
 		return refusal(c.whom(), err) == nil && c.news(ctx)
 	}

@@ -113,9 +113,18 @@ func TestARestartInMidCallSaysMaybeUnlessIdempotent(t *testing.T) {
 			}()
 			time.Sleep(time.Second)
 			h.Crash()
-			again := m.start(name, func(c *Config) { c.Identity = id })
-			handle(t, again, "slow", answer("new"))
-			err := <-got
+			cfg := m.config(name, m.host(name))
+			cfg.Identity = id
+			again, err := New(cfg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			handle(t, again, "slow", answer("new")) // before the start: the call comes at once
+			if err := again.Start(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { shutdown(t, again) })
+			err = <-got
 			if idempotent {
 				if err != nil {
 					t.Errorf("idempotent: %v, want the new instance's answer", err)

@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -21,6 +22,15 @@ type PeerInfo struct {
 	Paths []PathInfo
 	// LastSeen is when it was last heard of by discovery or a new link.
 	LastSeen time.Time
+	// Product and Version are the software that it runs, Limits what it takes,
+	// by name, Features those that both nodes have on, all as its latest HELLO
+	// said; empty before the first link to it.
+	Product  string
+	Version  string
+	Limits   map[string]uint64
+	Features uint64
+	// Common are the sorted names of the services that both nodes offer.
+	Common []string
 	// Services and Tags are what it offers, as it last said; Draining tells
 	// that it is about to leave.
 	Services []Service
@@ -31,11 +41,14 @@ type PeerInfo struct {
 // Peers returns the other nodes of the network that are known now, sorted by
 // name. Observers are not among them.
 func (n *Node) Peers() []PeerInfo {
+	own := n.offers.now()
 	n.roster.mu.Lock()
 	defer n.roster.mu.Unlock()
 	peers := make([]PeerInfo, 0, len(n.roster.members))
 	for _, m := range n.roster.members {
-		peers = append(peers, m.info())
+		p := m.info()
+		p.Common = common(own, m.status)
+		peers = append(peers, p)
 	}
 	slices.SortFunc(peers, func(a, b PeerInfo) int {
 		if c := strings.Compare(a.Name, b.Name); c != 0 {
@@ -50,7 +63,8 @@ func (n *Node) Peers() []PeerInfo {
 func (m *member) info() PeerInfo {
 	p := PeerInfo{
 		Name: m.name, Instance: m.instance, Key: m.key, LastSeen: m.lastSeen,
-		Services: services(m.status), Tags: slices.Clone(m.status.Tags), Draining: m.status.Draining,
+		Product: m.says.Product, Version: m.says.Version, Features: m.features, Limits: maps.Clone(m.says.Limits),
+		Services: services(m.status, m.says.Services), Tags: slices.Clone(m.status.Tags), Draining: m.status.Draining,
 	}
 	for _, addr := range order(slices.Clone(m.addrs)) {
 		p.Addrs = append(p.Addrs, addr.String())
@@ -125,6 +139,7 @@ func (n *Node) Stats() Stats {
 		StreamItemsRefused:  n.tree.StreamMemoryRefused() + n.items.Refused(),
 		PublicationsDropped: c.PublicationsDropped.Load(), SubscriptionsRefused: c.SubscriptionsRefused.Load(),
 		CommandsUnlisted: c.CommandsUnlisted.Load(), DescriptionsCut: c.DescriptionsCut.Load(),
+		LinksOpen: n.links.Open(), Renewals: c.Renewals.Load(), KeyUpdates: n.links.Rekeyed(),
 		Handshakes:    n.links.Snapshot(),
 		TracesIgnored: c.TracesIgnored.Load(),
 		Dials:         c.Dials.Load(), BacklogFull: c.BacklogFull.Load(),

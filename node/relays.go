@@ -86,7 +86,7 @@ func (n *Node) announceEverywhere() {
 func (n *Node) moveAway(key pathKey) {
 	for _, s := range n.roster.all() {
 		if s.key == key {
-			n.part(s, parted{byeDraining, "the relay restarts"})
+			n.part(s, parted{code: byeNotNeeded, text: "the relay restarts"})
 		}
 	}
 }
@@ -145,18 +145,23 @@ func (s seat) dial(ctx context.Context, name string) (*link.Link, error) {
 	return link.Dial(ctx, ch, n.linkConfig(&ring{usable: []*crypto.Schedule{s.line.schedule}}), name)
 }
 
-// seated takes over that a relay shows a member.
-func (r *roster) seated(p presence.Presence, l *line, addr relay.Addr) {
+// seated takes over that a relay shows a member, which is returned if it may have
+// come in place of one that is still linked.
+func (r *roster) seated(p presence.Presence, l *line, addr relay.Addr) (heir *member) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	m := r.ensure(p.Instance, p.Name, shownKey(p.Key, p.HasKey), "seen at relay "+l.address.Authority)
 	if m == nil {
-		return
+		return nil
 	}
 	m.seats[seat{l, addr}] = struct{}{}
 	m.lastSeen, m.doubted = time.Now(), time.Time{}
 	m.rumour(p.Status)
+	if p.HasKey && !m.hasKey && r.linkedAs(m, p.Key) {
+		heir = m
+	}
 	r.wake()
+	return heir
 }
 
 // unseated takes over that a relay lost a member.

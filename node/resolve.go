@@ -51,7 +51,7 @@ func (n *Node) settle(ctx context.Context, name string, found []*member) (*membe
 	var wg sync.WaitGroup
 	for i, m := range found {
 		wg.Go(func() {
-			if _, errs[i] = n.reach(ctx, m, nil); errs[i] != nil && ctx.Err() == nil {
+			if errs[i] = n.visit(ctx, m); errs[i] != nil && ctx.Err() == nil {
 				n.roster.doubt(m)
 			}
 		})
@@ -70,6 +70,22 @@ func (n *Node) settle(ctx context.Context, name string, found []*member) (*membe
 		return alive[0], nil
 	}
 	return nil, n.ambiguous(name, alive)
+}
+
+// visit finds out whether a member is there: that there is a link says little
+// about somebody who may have vanished, so it has to answer within twice
+// Timers.Suspect.
+func (n *Node) visit(ctx context.Context, m *member) error {
+	s, err := n.reach(ctx, m, nil)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, 2*n.cfg.Timers.Suspect)
+	defer cancel()
+	if _, err = s.conn.Ping(ctx); err != nil {
+		return &NoPathError{Name: s.peer.Hello.Name, Tried: []string{s.peer.Remote + ": " + err.Error()}}
+	}
+	return nil
 }
 
 func (n *Node) ambiguous(name string, alive []*member) error {

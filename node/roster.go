@@ -9,6 +9,7 @@ import (
 	"github.com/fernmesh/fernmesh/crypto"
 	"github.com/fernmesh/fernmesh/discovery"
 	"github.com/fernmesh/fernmesh/internal/wire"
+	"github.com/fernmesh/fernmesh/node/internal/link"
 )
 
 // member is one other live instance of the network: what discovery says of it
@@ -35,6 +36,10 @@ type member struct {
 	sessions map[pathKey]*session
 	dialing  *dial
 	besides  *dial // an attempt for a second path
+
+	says     link.Capabilities // of its latest HELLO
+	features uint64            // on over its latest link
+	born     time.Time         // when the instance was made, by that HELLO
 
 	status wire.Status  // what it offers, as it last said
 	byLink bool         // a link that still holds told it
@@ -115,10 +120,9 @@ func (r *roster) strike(m *member) {
 	r.byName[m.name] = rest
 }
 
-// identify records the identity that a member proved or advertised, and
-// removes an older instance of the same node: same name, same identity key.
-// It returns the sessions of the instance that is gone. Callers hold mu.
-func (r *roster) identify(m *member, key crypto.NodeKey) (orphans []*session) {
+// identify records the identity that a member proved or advertised. Callers
+// hold mu.
+func (r *roster) identify(m *member, key crypto.NodeKey) {
 	m.key, m.hasKey = key, true
 	if first, known := r.keys[m.name]; known && first != key {
 		r.events.emit(Event{Kind: KeyChanged, Node: m.name, Key: key, Reason: "the name had another identity before", Detail: key.String()})
@@ -126,13 +130,6 @@ func (r *roster) identify(m *member, key crypto.NodeKey) (orphans []*session) {
 	if _, known := r.keys[m.name]; known || len(r.keys) < r.max {
 		r.keys[m.name] = key
 	}
-	for _, o := range slices.Clone(r.byName[m.name]) {
-		if o != m && o.hasKey && o.key == key {
-			orphans = append(orphans, o.live()...)
-			r.forget(o, "restarted")
-		}
-	}
-	return orphans
 }
 
 // forget removes a member. Callers hold mu.
@@ -150,8 +147,9 @@ func (r *roster) forget(m *member, why string) {
 	r.wake()
 }
 
-// seen takes over what discovery learned of an instance.
-func (r *roster) seen(e discovery.Entry) (orphans []*session) {
+// seen takes over what discovery learned of an instance. It returns the member
+// if it may have come in place of one that is still linked.
+func (r *roster) seen(e discovery.Entry) (heir *member) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if e.Instance == r.self {
@@ -165,10 +163,11 @@ func (r *roster) seen(e discovery.Entry) (orphans []*session) {
 	m.asking, m.doubted, m.goodbye = e.Asked, time.Time{}, false
 	m.advertisedStatus(e.Status)
 	if e.HasKey && !m.hasKey {
-		orphans = r.identify(m, e.NodeKey)
+		r.identify(m, e.NodeKey)
+		heir = r.inherit(m)
 	}
 	r.wake()
-	return orphans
+	return heir
 }
 
 // gone takes over that discovery lost an instance. A member that a relay shows

@@ -54,14 +54,17 @@ func (r *roster) attach(s *session, own string) (parting map[*session]parted) {
 	hello := s.peer.Hello
 	m := r.ensure(hello.Instance, hello.Name, shownKey(hello.NodeKey, hello.HasID), "linked from "+s.peer.Remote)
 	if m == nil {
-		parting[s] = parted{byeNotNeeded, "the roster is full"}
+		parting[s] = parted{code: byeNotNeeded, text: "the roster is full"}
 		return parting
 	}
 	m.lastSeen, m.doubted = s.created, time.Time{}
 	m.told(s.peer.Capabilities.Status)
-	if hello.HasID && !m.hasKey {
-		for _, o := range r.identify(m, hello.NodeKey) {
-			parting[o] = parted{byeReplaced, "the node restarted"}
+	m.says, m.features, m.born = s.peer.Capabilities, s.link.Agreement().Features, s.created.Add(-s.peer.Capabilities.Up)
+	if hello.HasID {
+		r.identify(m, hello.NodeKey)
+		if !r.succeed(m, parting) {
+			parting[s] = parted{code: byeReplaced, text: "the node restarted, and its younger instance is linked"}
+			return parting
 		}
 	}
 	old := m.sessions[s.key]
@@ -69,10 +72,10 @@ func (r *roster) attach(s *session, own string) (parting map[*session]parted) {
 	case old == nil || old.parting.Load():
 		m.sessions[s.key] = s
 	case r.crossed(old, s) && r.keeps(old, own):
-		parting[s] = parted{byeElectionLost, ""}
+		parting[s] = parted{code: byeElectionLost}
 	default:
 		m.sessions[s.key] = s
-		why := parted{byeReplaced, ""}
+		why := parted{code: byeReplaced}
 		if r.crossed(old, s) {
 			why.code = byeElectionLost
 		}
@@ -87,6 +90,7 @@ func (r *roster) attach(s *session, own string) (parting map[*session]parted) {
 type parted struct {
 	code byeCode
 	text string
+	gone bool // the peer's instance is no more: nobody answers there
 }
 
 // crossed tells whether two links of one pair are two ends of one meeting.

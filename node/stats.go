@@ -18,10 +18,11 @@ type counters struct {
 	PresenceRefused, TracesIgnored                 atomic.Uint64
 	PolicyReloads, PolicyReloadsFailed             atomic.Uint64
 	Dials, BacklogFull                             atomic.Uint64
+	Renewals                                       atomic.Uint64
 }
 
 // Stats counts what happened since the node was made. Counters only grow;
-// HalfOpen is of this moment.
+// HalfOpen, LinksOpen, Running and Waiting are of this moment.
 type Stats struct {
 	// HalfOpen is how many connections are in their handshake now.
 	HalfOpen int
@@ -32,6 +33,11 @@ type Stats struct {
 	// LinksAccepted and LinksDialed count links that came up, DialsFailed
 	// attempts that did not.
 	LinksAccepted, LinksDialed, DialsFailed uint64
+	// LinksOpen is how many links are open now, those that drain included.
+	// Renewals counts sessions that this node replaced by one with a fresh key
+	// exchange, KeyUpdates how often a direction of a link went on to its next key.
+	LinksOpen            int
+	Renewals, KeyUpdates uint64
 	// Calls counts calls made from here, CallsFailed those that ended with an
 	// error, Retries those sent again after a broken path, SecondPaths those
 	// sent over a second path because the first went silent.

@@ -14,6 +14,9 @@ type Service struct {
 	Name string
 	// Ready tells that calls to "any(Name)" may go there.
 	Ready bool
+	// Version is that of Config.ServiceVersions at the node that offers it;
+	// empty without one, and before the first link to that node.
+	Version string
 }
 
 // offers is what this node offers, and what it tells others of it.
@@ -140,15 +143,15 @@ func (n *Node) SetTags(tags ...string) error {
 }
 
 // Services returns what this node offers.
-func (n *Node) Services() []Service { return services(n.offers.now()) }
+func (n *Node) Services() []Service { return services(n.offers.now(), n.cfg.ServiceVersions) }
 
 // Tags returns this node's tags.
 func (n *Node) Tags() []string { return slices.Clone(n.offers.now().Tags) }
 
-func services(s wire.Status) []Service {
+func services(s wire.Status, versions map[string]string) []Service {
 	var list []Service
 	for _, o := range s.Services {
-		list = append(list, Service(o))
+		list = append(list, Service{o.Name, o.Ready, versions[o.Name]})
 	}
 	return list
 }
@@ -215,10 +218,15 @@ func (n *Node) catchUp(s *session) {
 
 // announceSelf says anew on the LAN and at the relays who this node is.
 func (n *Node) announceSelf() {
+	n.advertise()
+	n.announceEverywhere()
+}
+
+// advertise says anew on the LAN who this node is.
+func (n *Node) advertise() {
 	if err := n.disc.SetSelf(n.self()); err != nil && !n.isClosing() {
 		n.cfg.Logger.Error("the change could not be announced", "error", err)
 	}
-	n.announceEverywhere()
 }
 
 // sayDraining tells everyone who is linked or in a relay's room that the node

@@ -25,6 +25,9 @@ func (c *calling) verdict(ctx context.Context, err error) error {
 	if r := refusal(c.whom(), err); r != nil {
 		return c.fail(commands.PermissionDenied, commands.WherePath, r, refusalHint(r))
 	}
+	if r := turnedAway(c.whom(), err); r != nil {
+		return c.fail(commands.Unavailable, commands.WherePath, r, "try again later, or call another node")
+	}
 	var (
 		unknown   *UnknownNameError
 		ambiguous *AmbiguousNameError
@@ -79,15 +82,22 @@ func (c *calling) fail(code commands.Code, where commands.Where, cause error, hi
 
 // refusal finds a peer's or our own refusal in an error: a BYE that another
 // attempt would only meet again.
-func refusal(name string, err error) *RefusedError {
+func refusal(name string, err error) *RefusedError { return byeIn(name, err, final) }
+
+// turnedAway finds in an error a BYE with which a peer took no link this time,
+// though it may take one later.
+func turnedAway(name string, err error) *RefusedError { return byeIn(name, err, passing) }
+
+// byeIn finds a BYE of either side in an error, if its code is of a kind.
+func byeIn(name string, err error, kind func(byeCode) bool) *RefusedError {
 	var (
 		own    *link.RefusedError
 		remote *rpc.ByeError
 	)
 	switch {
-	case errors.As(err, &own) && final(own.Refusal.Code):
+	case errors.As(err, &own) && kind(own.Refusal.Code):
 		return &RefusedError{name, uint16(own.Refusal.Code), own.Refusal.Code.String(), own.Refusal.Text}
-	case errors.As(err, &remote) && final(remote.Bye.Code):
+	case errors.As(err, &remote) && kind(remote.Bye.Code):
 		return &RefusedError{name, uint16(remote.Bye.Code), remote.Bye.Code.String(), remote.Bye.Text}
 	}
 	return nil
@@ -103,9 +113,15 @@ func final(code byeCode) bool {
 	return false
 }
 
+// passing tells whether a BYE refuses for the moment.
+func passing(code byeCode) bool { return code == byeBusy || code == byeDraining }
+
 func refusalHint(r *RefusedError) string {
-	if byeCode(r.Code) == byeWrongTarget {
+	switch byeCode(r.Code) {
+	case byeWrongTarget:
 		return "another node answers at that address; check the name and the address"
+	case byeNoService:
+		return "one of the two nodes has RequireCommonService: offer a service that both offer"
 	}
 	return "ask the node's owner to allow this caller"
 }

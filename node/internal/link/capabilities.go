@@ -2,7 +2,11 @@ package link
 
 import (
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/fernmesh/fernmesh/internal/wire"
 )
@@ -50,11 +54,58 @@ func decodeCapabilities(b []byte) (Capabilities, error) {
 	if err == nil && status != nil {
 		c.Status, err = wire.ParseStatus(status)
 	}
+	if err == nil {
+		err = c.check()
+	}
 	if err != nil {
 		return Capabilities{}, err
 	}
 	c.Held, c.Up = age(held), age(up)
 	return c, nil
+}
+
+// Bounds of the capabilities, which a node keeps of each of its peers.
+const (
+	maxVersion   = 32 // bytes of the version of a service
+	maxText      = 64 // bytes of product and version
+	maxListed    = 32 // services, and limits
+	maxLimitName = 32 // bytes
+)
+
+// check checks what is kept and shown to people.
+func (c Capabilities) check() error {
+	err := firstError(checkText("product", c.Product, maxText), checkText("version", c.Version, maxText), CheckVersions(c.Services))
+	if err == nil && len(c.Limits) > maxListed {
+		err = fmt.Errorf("more than %d limits", maxListed)
+	}
+	for name := range c.Limits {
+		err = firstError(err, checkText("the name of a limit", name, maxLimitName))
+	}
+	return err
+}
+
+// CheckVersions checks the versions of services, by the names of the services.
+func CheckVersions(versions map[string]string) error {
+	if len(versions) > maxListed {
+		return fmt.Errorf("more than %d services with versions", maxListed)
+	}
+	for name, version := range versions {
+		if err := firstError(wire.CheckOffer("service", name), checkText("the version of "+strconv.Quote(name), version, maxVersion)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkText checks a text that people will see.
+func checkText(what, text string, most int) error {
+	switch {
+	case len(text) > most:
+		return fmt.Errorf("%s has %d bytes, at most %d are allowed", what, len(text), most)
+	case !utf8.ValidString(text) || strings.ContainsFunc(text, unicode.IsControl):
+		return fmt.Errorf("%s is not UTF-8 without control characters", what)
+	}
+	return nil
 }
 
 // age clamps a number of milliseconds from the wire. A node may be up for

@@ -1,6 +1,8 @@
 package link
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -38,7 +40,14 @@ func TestCapabilitiesAreReadWithCare(t *testing.T) {
 			t.Errorf("%s: %v (-want +got):\n%s", name, err, diff)
 		}
 	}
+	services, limits := map[string]any{}, map[string]any{}
+	for i := range 33 {
+		services[fmt.Sprint("s", i)], limits[fmt.Sprint("l", i)] = "1", 1
+	}
 	for _, bad := range []map[string]any{
+		{"product": strings.Repeat("p", 65)}, {"version": "1\x1b[2J"}, {"services": services}, {"limits": limits},
+		{"services": map[string]any{"a.b": "1"}}, {"services": map[string]any{"a": strings.Repeat("1", 33)}},
+		{"limits": map[string]any{strings.Repeat("l", 33): 1}},
 		{"product": 1}, {"held": "long"}, {"observer": 1}, {"services": []any{}},
 		{"services": map[string]any{"a": 1}}, {"limits": map[string]any{"a": "b"}}, {"up": uint64(1 << 63)},
 	} {

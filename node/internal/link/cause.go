@@ -74,9 +74,17 @@ func (e *Error) Unwrap() error { return e.Err }
 // Counters count ends by cause. The zero value is ready; safe for concurrent
 // use.
 type Counters struct {
-	ends   [causes]atomic.Uint64
-	opened atomic.Uint64
+	ends    [causes]atomic.Uint64
+	opened  atomic.Uint64
+	rekeyed atomic.Uint64
+	open    atomic.Int64
 }
+
+// Open returns how many links are open now.
+func (c *Counters) Open() int { return int(c.open.Load()) }
+
+// Rekeyed returns how often a direction of a link went on to its next key.
+func (c *Counters) Rekeyed() uint64 { return c.rekeyed.Load() }
 
 // Opened returns how many handshakes made a link.
 func (c *Counters) Opened() uint64 { return c.opened.Load() }
@@ -98,6 +106,27 @@ func (c *Counters) Snapshot() map[string]uint64 {
 		}
 	}
 	return counts
+}
+
+func (c *Counters) begin() {
+	if c != nil {
+		c.opened.Add(1)
+		c.open.Add(1)
+	}
+}
+
+func (c *Counters) rekey() {
+	if c != nil {
+		c.rekeyed.Add(1)
+	}
+}
+
+// ended counts the end of a link.
+func (c *Counters) ended(cause Cause) {
+	if c != nil {
+		c.open.Add(-1)
+		c.end(cause)
+	}
 }
 
 func (c *Counters) end(cause Cause) {

@@ -83,9 +83,7 @@ func (h *handshake) finish(l *Link) error {
 	if err := h.SetReadDeadline(time.Time{}); err != nil {
 		return &Error{CauseBroken, err}
 	}
-	if h.cfg.Counters != nil {
-		h.cfg.Counters.opened.Add(1)
-	}
+	h.cfg.Counters.begin()
 	go l.write() // Close waits for it
 	return nil
 }

@@ -48,7 +48,7 @@ func newLink(c Carrier, cfg Config, s *crypto.Secrets) *Link {
 		carrier: c, cfg: cfg, agreement: s.Agreement, initiator: s.Initiator, opened: now,
 		in:    incoming{cipher: s.Receive()},
 		limit: crypto.SealedLen(maxPlain),
-		out:   outgoing{cipher: s.Send(), rekey: cfg.Rekey, maxPlain: maxPlain, began: now},
+		out:   outgoing{cipher: s.Send(), rekey: cfg.Rekey, maxPlain: maxPlain, began: now, counters: cfg.Counters},
 		box:   outbox{soft: cfg.SoftBound, hard: cfg.HardBound},
 		wake:  make(chan struct{}, 1),
 		done:  make(chan struct{}), stopped: make(chan struct{}),
@@ -158,7 +158,7 @@ func (l *Link) fail(cause error) {
 	}
 	l.box.close(cause)
 	_ = l.carrier.Close() // nothing can be done about a close that fails
-	l.cfg.Counters.end(causeOf(cause))
+	l.cfg.Counters.ended(causeOf(cause))
 	l.cfg.Logger.LogAttrs(context.Background(), slog.LevelDebug, "link ended",
 		slog.String("peer", l.peer.Hello.Name), slog.String("remote", l.peer.Remote),
 		slog.String("cause", cause.Error()))

@@ -15,6 +15,7 @@ const keyUpdateLen = 2
 type outgoing struct {
 	cipher   *crypto.SendCipher
 	rekey    Rekey
+	counters *Counters
 	maxPlain int // agreed
 	seq      uint64
 	plain    []byte
@@ -41,6 +42,7 @@ func (o *outgoing) seal(messages []byte, now time.Time) []byte {
 	o.seq++
 	if update {
 		o.cipher.Advance()
+		o.counters.rekey()
 		o.frames, o.bytes = 0, 0
 		o.epoch.Store(int64(now.Sub(o.began)))
 	}

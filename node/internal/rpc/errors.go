@@ -87,7 +87,7 @@ func (e *ByeError) Error() string {
 // codes for nothing else.
 func refusal(code wire.ByeCode) bool {
 	switch code {
-	case wire.ByeBusy, wire.ByeNameTaken, wire.ByeNotAllowed, wire.ByeNoService, wire.ByeWrongTarget:
+	case wire.ByeBusy, wire.ByeNameTaken, wire.ByeNotAllowed, wire.ByeDraining, wire.ByeNoService, wire.ByeWrongTarget:
 		return true
 	}
 	return false

@@ -153,7 +153,7 @@ func (s *schedule) disturb() {
 		s.calls.Go(func() {
 			ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 			defer cancel()
-			_ = side.Bye(ctx, wire.Bye{Code: wire.ByeDraining}) // a cut link may spoil it
+			_ = side.Bye(ctx, wire.Bye{Code: wire.ByeRebooting}) // a cut link may spoil it
 		})
 	}
 	if len(s.live()) == 0 || len(s.links) < 4 && s.rng.IntN(4) == 0 {

@@ -54,7 +54,7 @@ func TestCallsAfterByeAreRefusedAsNotExecuted(t *testing.T) {
 		e := connect(t, a, b, Config{})
 		begins(t, e, b, nil) // keeps the link open
 		e.netA.(*memory).stall(true)
-		go e.b.Bye(t.Context(), wire.Bye{Code: wire.ByeDraining})
+		go e.b.Bye(t.Context(), wire.Bye{Code: wire.ByeRebooting})
 		synctest.Wait()
 		// alice has not read the BYE yet, bob has sent it.
 		crossed := make(chan error, 2)

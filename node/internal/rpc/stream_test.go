@@ -577,7 +577,7 @@ func TestByeWaitsForStreamsAndCutsThemWithItsContext(t *testing.T) {
 		s := mustOpen(t, e.a, request("repeat"))
 		synctest.Wait()
 		parted := make(chan error, 1)
-		go func() { parted <- e.b.Bye(t.Context(), wire.Bye{Code: wire.ByeDraining}) }()
+		go func() { parted <- e.b.Bye(t.Context(), wire.Bye{Code: wire.ByeRebooting}) }()
 		time.Sleep(time.Hour)
 		if e.a.Streams() != 1 || e.b.Streams() != 1 {
 			t.Fatalf("%d and %d streams", e.a.Streams(), e.b.Streams())

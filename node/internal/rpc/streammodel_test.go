@@ -140,7 +140,7 @@ func (s *streaming) disturb() {
 		s.wait.Go(func() {
 			ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 			defer cancel()
-			_ = side.Bye(ctx, wire.Bye{Code: wire.ByeDraining}) // a cut link may spoil it
+			_ = side.Bye(ctx, wire.Bye{Code: wire.ByeRebooting}) // a cut link may spoil it
 		})
 	}
 }
