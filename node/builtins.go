@@ -97,6 +97,7 @@ func (n *Node) statistics() map[string]any {
 	return map[string]any{
 		"calls": s.Calls, "calls_failed": s.CallsFailed, "retries": s.Retries,
 		"dials": s.Dials, "backlog_full": s.BacklogFull,
+		"identities_refused": s.IdentitiesRefused, "known_peers_full": s.KnownPeersFull, "state_troubles": s.StateTroubles,
 		"links_accepted": s.LinksAccepted, "links_dialed": s.LinksDialed, "dials_failed": s.DialsFailed,
 		"links_open": s.LinksOpen, "renewals": s.Renewals, "key_updates": s.KeyUpdates,
 		"served": served.Started, "running": served.Running, "repeats": served.Repeats,

@@ -83,14 +83,27 @@ type Config struct {
 	// Listen is the TCP address for links, "host:port" or ":port". Empty
 	// means a free port on all addresses; the real one is advertised.
 	Listen string
-	// StateDir is the root of the node's state; the identity key lives in
-	// <StateDir>/<Network>/<Name>/identity.key. Empty keeps the identity in
-	// memory only, new at each start.
+	// StateDir is the root of the node's state: in <StateDir>/<Network>/<Name>
+	// live its identity.key, known-peers and learned-relays. Empty keeps all
+	// in memory only, new at each start. A file that is damaged or cannot be
+	// written does not stop the node: it is told by event, log and counter.
 	StateDir string
 	// Identity overrides the one of StateDir.
 	Identity *crypto.Identity
 	// RequireIdentity refuses peers that prove no identity key.
 	RequireIdentity bool
+	// Trust says which keys may stand behind a name: whoever holds the network's
+	// key (TrustNetwork, the default), the first that was seen (TrustTOFU), or
+	// the one that was written down (TrustPinned).
+	Trust Trust
+	// Pins are names with the one key that may stand behind each; they count more
+	// than what the known-peers file says.
+	Pins map[string]crypto.NodeKey
+	// Allow, if not empty, are the only keys of nodes and observers that are
+	// welcome, but for pinned nodes; Deny are keys that never are. Both hold for
+	// links made and accepted. A member can make itself a new key, so only Allow
+	// and pins keep one out.
+	Allow, Deny []crypto.NodeKey
 	// RelaxSource accepts adverts whose UDP source is not among the
 	// addresses in them, for odd NATs.
 	RelaxSource bool
@@ -144,7 +157,7 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
-	for _, check := range []func(*Config) error{checkNames, checkOffers, checkCapabilities, checkKeys, checkPorts, checkPaths} {
+	for _, check := range []func(*Config) error{checkNames, checkOffers, checkCapabilities, checkKeys, checkPorts, checkPaths, checkTrust} {
 		if err := check(&c); err != nil {
 			return c, err
 		}

@@ -83,12 +83,13 @@ func (e *NoPathError) Error() string {
 }
 
 // RefusedError says that a peer parted with BYE instead of taking the call or
-// the link.
+// the link, or that this node refused the peer.
 type RefusedError struct {
 	Name   string
 	Code   uint16 // the protocol's BYE code, section 4
 	Reason string // its name, such as "name taken"
 	Text   string // what the peer added, if anything
+	Hint   string // if this node refused the peer: what its owner can do
 }
 
 func (e *RefusedError) Error() string {

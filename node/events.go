@@ -35,6 +35,12 @@ const (
 	Renamed EventKind = "renamed"
 	// KeyChanged: a name came back with another identity key.
 	KeyChanged EventKind = "identity changed"
+	// IdentityRefused: a link to or from a member was refused because of its
+	// identity key; Reason says why, Key is the key it proved.
+	IdentityRefused EventKind = "identity refused"
+	// StateTrouble: a file of the node's state cannot be used or written; Reason
+	// names it. What went wrong in New is told at Start.
+	StateTrouble EventKind = "state file"
 	// PolicyChanged: another text of the policy file came into force, or is
 	// broken and did not; Detail says which.
 	PolicyChanged EventKind = "policy"

@@ -1,30 +1,9 @@
 package node
 
-import (
-	"path/filepath"
-	"strings"
-
-	"github.com/fernmesh/fernmesh/crypto"
-)
+import "strings"
 
 // observerState is the directory of observers, which have no name of their own.
 const observerState = "cli"
-
-// identity returns the configured identity, the one kept in the state
-// directory, or a new one in memory.
-func (c *Config) identity() (*crypto.Identity, error) {
-	if c.Identity != nil {
-		return c.Identity, nil
-	}
-	if c.StateDir == "" {
-		return crypto.NewIdentity(), nil
-	}
-	who := pathSegment(c.Name)
-	if c.Observer {
-		who = observerState
-	}
-	return crypto.LoadOrCreateIdentity(filepath.Join(c.StateDir, pathSegment(c.Network), who, "identity.key"))
-}
 
 // pathSegment makes a name safe as one directory: names may hold '/' and other
 // characters that file systems give a meaning. Different names stay different.

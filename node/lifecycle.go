@@ -40,6 +40,7 @@ func ignoreCancelled(err error) error {
 }
 
 func (n *Node) bringUp(ctx context.Context) error {
+	n.tellTroubles()
 	if err := n.listen(ctx); err != nil {
 		return err
 	}
@@ -47,6 +48,7 @@ func (n *Node) bringUp(ctx context.Context) error {
 		return err
 	}
 	n.openLines()
+	n.spawn(n.fillLines) // with relays that were learned in an earlier life
 	if !n.cfg.Observer {
 		if err := n.claim(ctx); err != nil {
 			return err

@@ -49,6 +49,10 @@ type Limits struct {
 	StreamBytes int64
 	// Roster is how many members the node remembers (4,096).
 	Roster int
+	// KnownPeers is how many names the node remembers with their keys when it
+	// trusts first use (4,096). Names beyond are refused: forgetting one to make
+	// room would let anybody take it.
+	KnownPeers int
 	// PolicyCallers is how many callers the gate remembers for the rates and
 	// concurrency of the policy's rules, under one rule each (16,384). The one
 	// idle longest makes room.
@@ -162,6 +166,7 @@ func (l Limits) withDefaults() Limits {
 	or(&l.AssemblyBytes, 256<<20)
 	or(&l.StreamBytes, 256<<20)
 	or(&l.Roster, 4096)
+	or(&l.KnownPeers, 4096)
 	or(&l.PolicyCallers, policy.DefaultRemembered)
 	or(&l.Backlog, 128)
 	or(&l.EventQueue, 256)

@@ -57,7 +57,7 @@ func (n *Node) preferLAN(now time.Time) {
 		m.lanTried = now
 		d := &dial{done: make(chan struct{})}
 		name, ways := m.name, n.lanWays(order(slices.Clone(m.addrs)))
-		if n.spawn(func() { n.runDial(d, &m.dialing, name, ways) }) {
+		if n.spawn(func() { n.runDial(d, &m.dialing, m, name, ways) }) {
 			m.dialing = d
 		}
 	}

@@ -61,12 +61,20 @@ func (n *Node) judge(p link.Peer) *link.Refusal {
 		return &link.Refusal{Code: byeDraining, Text: "shutting down"}
 	case !n.keyring().opens(p.KeyID):
 		return &link.Refusal{Code: byeNotNeeded, Text: "its network key is retired"} // meanwhile
-	case n.cfg.RequireIdentity && !p.Hello.HasID:
-		return &link.Refusal{Code: byeNotAllowed, Text: "this node requires an identity key"}
-	case !n.cfg.Observer && !p.Capabilities.Observer && p.Hello.Name == n.Name():
+	}
+	if refusal := n.judgeKey(p); refusal != nil {
+		return n.refuseKey(p, refusal)
+	}
+	if !n.cfg.Observer && !p.Capabilities.Observer && p.Hello.Name == n.Name() {
 		return n.judgeName(p)
 	}
-	return n.judgeServices(p)
+	if refusal := n.judgeServices(p); refusal != nil {
+		return refusal
+	}
+	if refusal := n.meetName(p); refusal != nil {
+		return n.refuseKey(p, refusal)
+	}
+	return nil
 }
 
 // judgeName settles a meeting with another claimant of our name. Whoever

@@ -149,9 +149,9 @@ func wantHolder(t *testing.T, c, want *Node) {
 	}
 }
 
-// apart starts nodes of one name that do not hear each other, one second after
+// split starts nodes of one name that do not hear each other, one second after
 // the other.
-func (m *mesh) apart(count int) []*namesake {
+func (m *mesh) split(count int) []*namesake {
 	m.t.Helper()
 	var all []*namesake
 	for range count {
@@ -196,7 +196,7 @@ func TestR18_CallsAreRefusedUntilAllButOneAreRenamed(t *testing.T) {
 		t.Run(fmt.Sprint(count, " nodes"), func(t *testing.T) {
 			inMesh(t, func(t *testing.T, m *mesh) {
 				c := m.start("c")
-				all := m.apart(count)
+				all := m.split(count)
 				for range 3 {
 					wantAmbiguous(t, c, all)
 				}
@@ -233,7 +233,7 @@ func TestR18_TheNameResolvesAfterTheOthersLeave(t *testing.T) {
 			t.Run(fmt.Sprintf("%d nodes, %s", count, how), func(t *testing.T) {
 				inMesh(t, func(t *testing.T, m *mesh) {
 					c := m.start("c")
-					all := m.apart(count)
+					all := m.split(count)
 					wantAmbiguous(t, c, all)
 					for _, n := range all[1:] {
 						leave(t, n)

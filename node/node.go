@@ -24,29 +24,32 @@ import (
 // counts them; Shutdown ends them and returns after the last. Sessions end by
 // their link or by Shutdown, discovery and the rpc server by Shutdown.
 type Node struct {
-	cfg       Config
-	instance  crypto.InstanceID
-	identity  *crypto.Identity
-	relays    []relay.Address // configured
-	tree      *commands.Tree
-	server    *rpc.Server
-	chain     rpc.ServeFunc // what a call passes before its command
-	items     *items.Budget // of streamed values that arrive for callers here
-	gate      *policy.Guard // nil without a policy
-	policy    *policyFile   // nil without a file
-	roster    *roster
-	topics    *topics
-	offers    *offers
-	events    *events
-	ids       *callIDs
-	count     *counters
-	links     *link.Counters
-	replay    *crypto.ReplaySet
-	guard     *admission
-	made      time.Time
-	tallies   *tallies // of each command that was called
-	checks    *healthChecks
-	listeners listeners
+	cfg        Config
+	instance   crypto.InstanceID
+	identity   *crypto.Identity
+	relays     []relay.Address // configured
+	tree       *commands.Tree
+	server     *rpc.Server
+	chain      rpc.ServeFunc // what a call passes before its command
+	items      *items.Budget // of streamed values that arrive for callers here
+	gate       *policy.Guard // nil without a policy
+	policy     *policyFile   // nil without a file
+	roster     *roster
+	topics     *topics
+	offers     *offers
+	events     *events
+	ids        *callIDs
+	count      *counters
+	links      *link.Counters
+	replay     *crypto.ReplaySet
+	guard      *admission
+	made       time.Time
+	tallies    *tallies // of each command that was called
+	checks     *healthChecks
+	known      *KnownPeers
+	relayBook  *relayBook // nil where none is kept
+	refusalLog seldom
+	listeners  listeners
 
 	ctx       context.Context // of everything the node does by itself
 	cancel    context.CancelFunc
@@ -66,6 +69,7 @@ type Node struct {
 	lines     []*line
 	learned   []relay.Address // named by other nodes
 	wg        sync.WaitGroup  // Add only under mu and while not ending
+	troubles  []error         // with files of state
 }
 
 type state int
@@ -78,24 +82,27 @@ const (
 )
 
 // New checks the configuration and makes a node. Nothing is opened yet but
-// the identity key file, which is made if need be. Errors are [*ConfigError]
+// files of the state directory; the identity key file is made if need be. Errors are [*ConfigError]
 // values, or name the file that could not be read.
 func New(cfg Config) (*Node, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
 		return nil, err
 	}
-	identity, err := cfg.identity()
-	if err != nil {
-		return nil, err
-	}
 	n := &Node{
-		cfg: cfg, name: cfg.Name, identity: identity, made: time.Now(),
+		cfg: cfg, name: cfg.Name, made: time.Now(),
 		instance: crypto.NewInstanceID(), tree: commands.NewTree(),
 		ids: newCallIDs(), count: &counters{}, links: &link.Counters{},
 		replay:  crypto.NewReplaySet(crypto.ReplayEntries),
 		closing: make(chan struct{}), ended: make(chan struct{}), lostClaim: make(chan string, 1),
 	}
+	if n.identity, err = n.openIdentity(); err != nil {
+		return nil, err
+	}
+	if err := cfg.checkOwnPin(n.identity.Public()); err != nil {
+		return nil, err
+	}
+	n.known = newKnownPeers(cfg.stateDir(), cfg.Limits.KnownPeers, n.stateTrouble)
 	for _, text := range cfg.Relays {
 		a, err := relay.ParseAddress(text)
 		if err != nil {
@@ -103,6 +110,7 @@ func New(cfg Config) (*Node, error) {
 		}
 		n.relays = append(n.relays, a)
 	}
+	n.openRelayBook()
 	n.ring = newRing(cfg.Keys, cfg.Network)
 	n.topics = newTopics(cfg.Limits.TopicQueue, cfg.Limits.Subscriptions, n.count)
 	n.items = items.NewBudget(cfg.Limits.StreamBytes)

@@ -199,6 +199,8 @@ func (c *calling) again(ctx context.Context, err error) bool {
 			c.turned++
 		}
 		return refusal(c.whom(), err) == nil && c.turned <= maxDrained && c.pause(ctx)
+	case errors.As(err, &nopath) && refusedHere(err):
+		return c.node.roster.claimed(c.whom()) && c.pause(ctx)
 	case errors.As(err, &nopath):
 		return refusal(c.whom(), err) == nil && c.news(ctx)
 	}

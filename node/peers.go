@@ -143,6 +143,7 @@ func (n *Node) Stats() Stats {
 		Handshakes:    n.links.Snapshot(),
 		TracesIgnored: c.TracesIgnored.Load(),
 		Dials:         c.Dials.Load(), BacklogFull: c.BacklogFull.Load(),
+		IdentitiesRefused: c.IdentitiesRefused.Load(), KnownPeersFull: c.KnownPeersFull.Load(), StateTroubles: c.StateTroubles.Load(),
 	}
 	n.addPolicyStats(&s)
 	s.addServed(n.server.Stats())

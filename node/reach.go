@@ -46,7 +46,7 @@ func (n *Node) share(ctx context.Context, m *member, slot **dial, ways []way) (*
 		d = &dial{done: make(chan struct{})}
 		*slot = d
 		name := m.name
-		if !n.spawn(func() { n.runDial(d, slot, name, ways) }) {
+		if !n.spawn(func() { n.runDial(d, slot, m, name, ways) }) {
 			*slot = nil
 			n.roster.mu.Unlock()
 			return nil, ErrShutdown
@@ -61,13 +61,16 @@ func (n *Node) share(ctx context.Context, m *member, slot **dial, ways []way) (*
 	}
 }
 
-func (n *Node) runDial(d *dial, slot **dial, name string, ways []way) {
+func (n *Node) runDial(d *dial, slot **dial, m *member, name string, ways []way) {
 	ctx, cancel := context.WithTimeout(n.ctx, 2*n.cfg.Timers.Handshake)
 	defer cancel()
 	var s *session
 	l, w, err := n.race(ctx, name, ways)
 	if err == nil {
 		s, err = n.adopt(l, w.key, false)
+	}
+	if refusedHere(err) && n.roster.best(m, nil) == nil {
+		n.roster.doubt(m) // another may claim the name rightly
 	}
 	n.roster.mu.Lock()
 	*slot = nil

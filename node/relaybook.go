@@ -87,7 +87,10 @@ func (n *Node) learnOne(text string, id relay.ID) {
 	}
 	n.mu.Unlock()
 	if !known {
-		n.spawn(n.fillLines)
+		n.spawn(func() {
+			n.relayBook.add(a)
+			n.fillLines()
+		})
 	}
 }
 
@@ -137,6 +140,7 @@ func (l *line) dead() bool {
 // closeLine gives a learned relay up; it may be learned anew.
 func (n *Node) closeLine(l *line) {
 	l.stop()
+	n.relayBook.demote(l.address)
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.lines = slices.DeleteFunc(n.lines, func(o *line) bool { return o == l })

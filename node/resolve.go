@@ -47,6 +47,9 @@ func (n *Node) named(ctx context.Context, name string) (*member, error) {
 // settle looks which of several claimants is really there: one that does not
 // answer, or answers under another name, is no claimant.
 func (n *Node) settle(ctx context.Context, name string, found []*member) (*member, error) {
+	if n.firstOfMany(name, found) {
+		return nil, n.ambiguous(name, found)
+	}
 	errs := make([]error, len(found))
 	var wg sync.WaitGroup
 	for i, m := range found {

@@ -19,6 +19,8 @@ type counters struct {
 	PolicyReloads, PolicyReloadsFailed             atomic.Uint64
 	Dials, BacklogFull                             atomic.Uint64
 	Renewals                                       atomic.Uint64
+	IdentitiesRefused, StateTroubles               atomic.Uint64
+	KnownPeersFull                                 atomic.Uint64
 }
 
 // Stats counts what happened since the node was made. Counters only grow;
@@ -89,6 +91,13 @@ type Stats struct {
 	// PolicyReloads counts texts of the policy file that came into force after
 	// the start, PolicyReloadsFailed those that could not.
 	PolicyReloads, PolicyReloadsFailed uint64
+	// IdentitiesRefused counts links refused because of the peer's identity key,
+	// by Config.Trust, Allow, Deny or RequireIdentity; those of names beyond
+	// Limits.KnownPeers are also in KnownPeersFull.
+	IdentitiesRefused, KnownPeersFull uint64
+	// StateTroubles counts how often a file of the state directory could not be
+	// used or written.
+	StateTroubles uint64
 	// Handshakes counts refused handshakes by cause.
 	Handshakes map[string]uint64
 	// Discovery counts what discovery heard and refused.

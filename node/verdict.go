@@ -96,9 +96,9 @@ func byeIn(name string, err error, kind func(byeCode) bool) *RefusedError {
 	)
 	switch {
 	case errors.As(err, &own) && kind(own.Refusal.Code):
-		return &RefusedError{name, uint16(own.Refusal.Code), own.Refusal.Code.String(), own.Refusal.Text}
+		return &RefusedError{name, uint16(own.Refusal.Code), own.Refusal.Code.String(), own.Refusal.Text, own.Refusal.Hint}
 	case errors.As(err, &remote) && kind(remote.Bye.Code):
-		return &RefusedError{name, uint16(remote.Bye.Code), remote.Bye.Code.String(), remote.Bye.Text}
+		return &RefusedError{name, uint16(remote.Bye.Code), remote.Bye.Code.String(), remote.Bye.Text, ""}
 	}
 	return nil
 }
@@ -117,6 +117,9 @@ func final(code byeCode) bool {
 func passing(code byeCode) bool { return code == byeBusy || code == byeDraining }
 
 func refusalHint(r *RefusedError) string {
+	if r.Hint != "" {
+		return r.Hint
+	}
 	switch byeCode(r.Code) {
 	case byeWrongTarget:
 		return "another node answers at that address; check the name and the address"

@@ -110,6 +110,9 @@ FERNMESH_CONFIG, else fernmesh/config.toml in the user's config directory
     services    = ["thermostat"]        # of a node, for any(thermostat)
     tags        = ["upstairs"]          # of a node, for tag(upstairs)
     state_dir   = "state"               # relative to this file
+    trust       = "tofu"                # "fernmesh help trust" explains this, and
+    allow       = ["node:z3gbkb64dxoxffmvdquqrchqsww3sbcndnz5nfxg34df22b32t6a"]
+    deny        = ["node:nn44k7tkbfjdskbmasay5fqrf47qhjaadouxuvsmeocsupy6ux6a"]
     policy      = "house.policy"        # relative to this file; of a node
     timeout     = "5s"
     output      = "text"

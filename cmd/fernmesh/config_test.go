@@ -10,6 +10,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/fernmesh/fernmesh/crypto"
+	"github.com/fernmesh/fernmesh/node"
 )
 
 func TestConfigFileOfTheHelpTopicIsUnderstood(t *testing.T) {
@@ -34,6 +37,7 @@ func TestConfigFileOfTheHelpTopicIsUnderstood(t *testing.T) {
 		relays: []string{"relay.example:3376"}, maxRelays: 2,
 		advertPort: 3376, interfaces: []string{"eth*", "!docker0"}, listen: ":4000",
 		services: []string{"thermostat"}, tags: []string{"upstairs"}, stateDir: filepath.Join(dir, "state"),
+		trust: node.TrustTOFU, allow: []crypto.NodeKey{seeded(1)}, deny: []crypto.NodeKey{seeded(2)},
 		policy: filepath.Join(dir, "house.policy"), timeout: 5 * time.Second,
 	}
 	if !reflect.DeepEqual(s, want) {
@@ -43,6 +47,9 @@ func TestConfigFileOfTheHelpTopicIsUnderstood(t *testing.T) {
 		t.Errorf("the topic shows %d keys of %d", got, len(configKeys()))
 	}
 }
+
+// seeded is the identity key of a seed.
+func seeded(b byte) crypto.NodeKey { return crypto.IdentityFromSeed([32]byte{b}).Public() }
 
 func TestProgramOfTheHelpTopicIsUnderstood(t *testing.T) {
 	_, example, _ := strings.Cut(programsText, "\n\n")

@@ -44,6 +44,9 @@ func (m *Main) observe(ctx context.Context, flags []*recorder, f func(c *caller)
 	err = f(&caller{n, s})
 	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), partingTime)
 	defer cancel()
+	for _, trouble := range n.StateTroubles() {
+		m.notef("%v", trouble)
+	}
 	_ = n.Shutdown(end) // the answer is there; a peer that does not take a goodbye changes nothing
 	return err
 }
@@ -58,6 +61,7 @@ func (s *settings) newNode(cfg node.Config) (*node.Node, error) {
 	cfg.NoLAN, cfg.AdvertPort, cfg.Interfaces = s.noLAN, s.advertPort, s.interfaces
 	cfg.Relays, cfg.MaxRelays = s.relays, s.maxRelays
 	cfg.StateDir, cfg.DefaultTimeout = s.stateDir, s.timeout
+	cfg.Trust, cfg.Allow, cfg.Deny = s.trust, s.allow, s.deny
 	n, err := node.New(cfg)
 	if err != nil {
 		return nil, s.configFault(err)
@@ -70,6 +74,7 @@ var optionOfField = map[string]*option{
 	"Name": optionName, "Network": optionNetwork, "Keys": optionKeyFile, "Peers": optionPeer,
 	"Relays": optionRelay, "MaxRelays": optionMaxRelays, "NoLAN": optionNoLAN,
 	"AdvertPort": optionAdvertPort, "Interfaces": optionInterface, "Listen": optionListen, "Services": optionService, "Tags": optionTag, "StateDir": optionStateDir,
+	"Trust": optionTrust, "Allow": optionAllow,
 }
 
 // configFault names the flag, variable or line of the config file that the

@@ -33,6 +33,10 @@ their form stays: members are added at times, never renamed or removed.
                     applies "node", "key", "path": PATHINFO, and for a renamed
                     node its new "name"
     relay-room      {"relay", "rooms"}
+    trust list      [{"name", "key", "pinned", "first", "of", "file"}, …]; first is
+                    missing of pinned names; of is callers, or the node's name
+    trust forget, trust pin
+                    {"name", "files"}
     policy check    {"file", "rules", "errors", "warnings"}, the last two
                     [{"line", "text", "hint"}, …]
     policy explain  {"allowed", "rule", "line", "reason", "rate", "burst",

@@ -47,7 +47,7 @@ func (m *Main) rootCommand() *cobra.Command {
 	root.SetUsageTemplate(strings.Replace(root.UsageTemplate(), "{{if .Runnable}}", "{{if and .Runnable .HasParent}}", 1))
 	root.SetHelpCommand(helpCommand())
 	root.AddCommand(
-		m.initCommand(), m.inviteCommand(), m.joinCommand(), m.keygenCommand(),
+		m.initCommand(), m.inviteCommand(), m.joinCommand(), m.keygenCommand(), m.trustCommand(),
 		m.serveCommand(), m.exposeCommand(), m.forwardCommand(),
 		m.callCommand(), m.publishCommand(), m.subscribeCommand(),
 		m.peersCommand(), m.treeCommand(), m.describeCommand(), m.pingCommand(), m.statsCommand(), m.healthCommand(), m.watchCommand(),

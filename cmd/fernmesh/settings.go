@@ -8,6 +8,9 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/fernmesh/fernmesh/crypto"
+	"github.com/fernmesh/fernmesh/node"
 )
 
 // settings is what flags, variables, the config file and defaults add up to.
@@ -26,6 +29,9 @@ type settings struct {
 	services   []string // what "serve" offers
 	tags       []string // of the node of "serve"
 	stateDir   string
+	trust      node.Trust
+	allow      []crypto.NodeKey
+	deny       []crypto.NodeKey
 	policy     string // the file of rules that "serve" obeys; "" = none
 	timeout    time.Duration
 	json       bool
@@ -132,13 +138,28 @@ var (
 	}
 	optionStateDir = &option{
 		flag: "state-dir", env: "FERNMESH_STATE_DIR", key: "state_dir",
-		usage: "keep this node's identity under `DIR` (default: the user's state directory)",
+		usage: "keep this node's identity and whom it knows under `DIR` (default: the user's state directory)",
 		set:   text(func(s *settings, v string) { s.stateDir = v }),
 	}
 	optionPolicy = &option{
 		flag: "policy", env: "FERNMESH_POLICY", key: "policy",
 		usage: "let callers do only what the rules in `FILE` allow (see \"fernmesh help policy\")",
 		set:   setPolicy,
+	}
+	optionTrust = &option{
+		flag: "trust", env: "FERNMESH_TRUST", key: "trust",
+		usage: "bind names to identity keys: `MODE` network (not at all), tofu (the first seen) or pinned (default network; see \"fernmesh help trust\")",
+		set:   setTrust,
+	}
+	optionAllow = &option{
+		flag: "allow", env: "FERNMESH_ALLOW", key: "allow", kind: kindList,
+		usage: "of others, welcome only the identity `KEY`, and pinned nodes; repeat it or use commas",
+		set:   keyList(func(s *settings, keys []crypto.NodeKey) { s.allow = keys }),
+	}
+	optionDeny = &option{
+		flag: "deny", env: "FERNMESH_DENY", key: "deny", kind: kindList,
+		usage: "never welcome the identity `KEY`; repeat it or use commas",
+		set:   keyList(func(s *settings, keys []crypto.NodeKey) { s.deny = keys }),
 	}
 	optionTimeout = &option{
 		flag: "timeout", key: "timeout",
@@ -155,7 +176,8 @@ var (
 // allOptions are those that the config file and the environment may set.
 var allOptions = []*option{
 	optionConfig, optionNetwork, optionName, optionKeyFile, optionPeer, optionRelay, optionMaxRelays, optionNoLAN,
-	optionAdvertPort, optionInterface, optionListen, optionService, optionTag, optionStateDir, optionPolicy, optionTimeout, optionOutput,
+	optionAdvertPort, optionInterface, optionListen, optionService, optionTag, optionStateDir,
+	optionTrust, optionAllow, optionDeny, optionPolicy, optionTimeout, optionOutput,
 }
 
 // serveOptions and callOptions are those with a flag at "serve" and at the
@@ -163,11 +185,12 @@ var allOptions = []*option{
 var (
 	serveOptions = []*option{
 		optionConfig, optionNetwork, optionName, optionKeyFile, optionPeer, optionRelay, optionMaxRelays, optionNoLAN,
-		optionAdvertPort, optionInterface, optionListen, optionService, optionTag, optionStateDir, optionPolicy, optionOutput,
+		optionAdvertPort, optionInterface, optionListen, optionService, optionTag, optionStateDir,
+		optionTrust, optionAllow, optionDeny, optionPolicy, optionOutput,
 	}
 	callOptions = []*option{
 		optionConfig, optionNetwork, optionKeyFile, optionPeer, optionRelay, optionMaxRelays, optionNoLAN,
-		optionAdvertPort, optionInterface, optionStateDir, optionTimeout, optionOutput,
+		optionAdvertPort, optionInterface, optionStateDir, optionTrust, optionAllow, optionDeny, optionTimeout, optionOutput,
 	}
 )
 

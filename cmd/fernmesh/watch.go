@@ -22,7 +22,7 @@ It begins with a line for each node that is known.
                     about the links of this program
     relay up, relay down
                     a relay was joined, or is lost or not reached
-    name conflict, renamed, identity changed, discovery
+    name conflict, renamed, identity changed, identity refused, state file, discovery
                     what an operator should know
 
 With --output json it prints one object per line.`

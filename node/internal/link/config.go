@@ -85,6 +85,7 @@ type Refusal struct {
 	Code  wire.ByeCode
 	After time.Duration // when to come back; 0 is no advice
 	Text  string        // for people, and sent to the peer
+	Hint  string        // what the owner of this side can do; not sent
 }
 
 // RefusedError is returned by Dial and Accept for a peer that was turned away

@@ -89,7 +89,7 @@ func (c *Conn) onBye(body []byte, first bool) error {
 	again := c.theirs != nil
 	if !again {
 		c.theirs = &bye
-		c.refused = first && c.link.Initiator() && refusal(bye.Code)
+		c.refused = first && refusal(bye.Code)
 	}
 	c.mu.Unlock()
 	if again {
