@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"reflect"
 	"strconv"
+	"time"
 
 	"github.com/fernmesh/fernmesh/commands/internal/codec"
 	"github.com/fernmesh/fernmesh/crypto"
@@ -34,6 +35,8 @@ type Call struct {
 	Path   Path
 	Caller Caller
 	ID     CallID
+
+	Arrived time.Time // when the node received the call; zero if nobody noted it
 
 	RawArgs   []byte // msgpack array as received; empty = none. Must not be changed
 	RawKwargs []byte // msgpack map as received; empty = none. Must not be changed

@@ -103,6 +103,8 @@ func (n *Node) statistics() map[string]any {
 		"served": served.Started, "running": served.Running, "repeats": served.Repeats,
 		"policy_denied": s.PolicyDenied, "policy_limited": s.PolicyLimited,
 		"policy_reloads": s.PolicyReloads, "policy_reloads_failed": s.PolicyReloadsFailed,
+		"requests": served.Requests, "results": s.Results.value(), "results_by_code": byCode(served),
+		"unknown_answers": s.UnknownAnswers, "peers_forgotten": s.PeersForgotten,
 		"waiting": served.Waiting, "queued": served.Queued, "expired": served.Expired, "slowed": served.Slowed, "paced": served.Paced,
 		"peer_full": served.PeerFull, "node_full": served.NodeFull, "peer_heavy": served.PeerHeavy, "node_heavy": served.NodeHeavy,
 		"argument_bytes": served.ArgumentBytes,

@@ -22,10 +22,14 @@ type CommandStat struct {
 	Errors uint64
 	// Running is how many calls are under way now.
 	Running int
+	// Total is the time of all Calls together.
+	Total time.Duration
 	// Mean is the mean time from a call's start to its end, P99 the time that 99
 	// of 100 calls did not exceed, within 12.5 %. Times below 1 µs are told
 	// apart no further, nor are those above 19 h. Zero without calls.
 	Mean, P99 time.Duration
+	// Recent is about the last calls only.
+	Recent Recent
 	// LastError is the latest error, nil if there was none. It must not be changed.
 	LastError *CommandError
 }
@@ -48,16 +52,19 @@ func (n *Node) CommandStats() map[string]CommandStat { return n.tallies.stats(""
 // tallies holds one tally per command that was called, up to a limit, and one
 // for all others.
 type tallies struct {
-	most  int
-	count *counters
-	other tally
+	most   int
+	count  *counters
+	other  tally
+	recent recent // of all commands
 
 	mu  sync.RWMutex // never held while a command runs
 	all map[string]*tally
 }
 
 func newTallies(most int, count *counters) *tallies {
-	return &tallies{most: most, count: count, all: map[string]*tally{}}
+	t := &tallies{most: most, count: count, all: map[string]*tally{}}
+	t.other.overall = &t.recent
+	return t
 }
 
 // counted counts each call of a command and how it ended. What later steps
@@ -69,10 +76,15 @@ func (t *tallies) counted(next rpc.ServeFunc) rpc.ServeFunc {
 			return
 		}
 		one := t.of(cmd.Path().String())
-		one.begin()
 		start := time.Now()
+		if c.Arrived.IsZero() {
+			c.Arrived = start
+		}
+		waited := start.Sub(c.Arrived)
+		one.begin(c.Arrived)
 		next(ctx, cmd, c, func(value []byte, err *commands.Error) {
-			one.end(time.Since(start), err) // before the answer, so that who has it finds it counted
+			response := time.Since(c.Arrived)
+			one.end(response, response-waited, err) // before the answer, so that who has it finds it counted
 			answer(value, err)
 		})
 	}
@@ -101,7 +113,7 @@ func (t *tallies) add(path string) *tally {
 	if len(t.all) >= t.most {
 		return &t.other
 	}
-	one := &tally{}
+	one := &tally{overall: &t.recent}
 	t.all[path] = one
 	return one
 }

@@ -207,12 +207,12 @@ func TestTimeBuckets(t *testing.T) {
 func TestP99AgreesWithSortedTimes(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	for _, n := range []int{1, 2, 99, 100, 101, 1000, 12345} {
-		var one tally
+		one := tally{overall: &recent{}}
 		times := make([]time.Duration, n)
 		for i := range times {
 			times[i] = time.Duration(1<<firstOctave + random.Int64N(1<<(10+random.Int64N(30))))
-			one.begin()
-			one.end(times[i], nil)
+			one.begin(time.Now())
+			one.end(times[i], times[i], nil)
 		}
 		slices.Sort(times)
 		want, got := times[n-n/100-1], one.stat().P99
@@ -245,8 +245,8 @@ func TestTallyUnderManyCallers(t *testing.T) {
 		writers.Go(func() {
 			for i := range 5000 {
 				one := all.of(fmt.Sprint("c", i%6))
-				one.begin()
-				one.end(time.Duration(i), commands.Errorf(commands.Unknown, "x"))
+				one.begin(time.Now())
+				one.end(time.Duration(i), time.Duration(i), commands.Errorf(commands.Unknown, "x"))
 			}
 		})
 	}

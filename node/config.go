@@ -127,6 +127,12 @@ type Config struct {
 	// outermost.
 	CallInterceptors  []CallInterceptor
 	ServeInterceptors []ServeInterceptor
+	// OnStats gets a report of what the node counted each StatsEvery (1 min; at
+	// least 1 s): what StatsJSON returns, for a log or a file. Nil is none. It is
+	// called on a goroutine of its own, one report at a time; while it runs, those
+	// that fall due are left out and Shutdown waits for it. It owns the bytes.
+	OnStats    func(report []byte)
+	StatsEvery time.Duration
 	// Limits and Timers; zero fields mean defaults.
 	Limits Limits
 	Timers Timers
@@ -150,6 +156,7 @@ func (c Config) withDefaults() (Config, error) {
 	c.Limits, c.Timers = c.Limits.withDefaults(), c.Timers.withDefaults()
 	or(&c.AdvertPort, DefaultAdvertPort)
 	or(&c.DefaultTimeout, DefaultTimeout)
+	or(&c.StatsEvery, time.Minute)
 	if c.Net == nil {
 		c.Net = sockets.System()
 	}
@@ -157,7 +164,7 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
-	for _, check := range []func(*Config) error{checkNames, checkOffers, checkCapabilities, checkKeys, checkPorts, checkPaths, checkTrust} {
+	for _, check := range []func(*Config) error{checkNames, checkOffers, checkCapabilities, checkKeys, checkPorts, checkPaths, checkTrust, checkStats} {
 		if err := check(&c); err != nil {
 			return c, err
 		}
@@ -227,6 +234,13 @@ func checkPaths(c *Config) error {
 	}
 	if _, err := sockets.Select(nil, c.Interfaces); err != nil {
 		return &ConfigError{"Interfaces", err.Error(), "use names (\"eth0\"), exclusions (\"!docker0\"), \"lo\" or prefixes (\"192.168.0.0/16\")"}
+	}
+	return nil
+}
+
+func checkStats(c *Config) error {
+	if c.StatsEvery < time.Second {
+		return &ConfigError{"StatsEvery", fmt.Sprintf("%v is too short", c.StatsEvery), "use a second or more; the default is 1m"}
 	}
 	return nil
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"time"
 
 	"github.com/fernmesh/fernmesh/commands"
 )
@@ -17,7 +16,7 @@ func (n *Node) addIntrospection() error {
 	}
 	return errors.Join(
 		commands.Func(n.tree, "__describe__", n.describe, options("Returns the description of a command, or those of a group, or all: documentation and schemas.")...),
-		commands.Func(n.tree, "__stats__", n.statsOf, options("Returns this node's counters, and how each of its commands fares, or those of a group.")...),
+		commands.Func(n.tree, "__stats__", n.statsOf, options("Returns this node's counters, how each of its commands fares, or those of a group, and what passed between it and each peer.")...),
 		commands.Func(n.tree, "__health__", n.healthNow, options("Returns how this node is, ok, failing or draining, and what its checks found.")...),
 	)
 }
@@ -90,34 +89,21 @@ func encodeDescription(d commands.Description) commands.Raw {
 }
 
 type statsInput struct {
-	Path string `json:"path,omitempty" jsonschema:"a command or a group, for its figures alone; all if left out"`
+	Path    string `json:"path,omitempty" jsonschema:"a command or a group, for its figures alone; all if left out"`
+	History int    `json:"history,omitempty" jsonschema:"how many minutes of the last 24 hours to add, one snapshot each"`
 }
 
-// statsOf answers __stats__: the node's counters, and the commands' figures.
+// statsOf answers __stats__: what the node counted.
 func (n *Node) statsOf(_ context.Context, in statsInput) (map[string]any, error) {
-	out := n.statistics()
-	perCommand := map[string]any{}
-	for path, s := range n.tallies.stats(in.Path) {
-		if path == OtherCommands {
-			out["other"] = s.value()
-			continue
+	out := n.report(in.Path)
+	if in.History > 0 {
+		minutes := []map[string]any{}
+		for _, m := range n.history.last(in.History) {
+			minutes = append(minutes, m.value())
 		}
-		perCommand[path] = s.value()
+		out["history"] = minutes
 	}
-	out["commands"] = perCommand
 	return out, nil
-}
-
-// value is the form in which the figures of a command travel.
-func (s CommandStat) value() map[string]any {
-	v := map[string]any{
-		"calls": s.Calls, "errors": s.Errors, "running": s.Running,
-		"mean_ms": milliseconds(s.Mean), "p99_ms": milliseconds(s.P99),
-	}
-	if e := s.LastError; e != nil {
-		v["last_error"] = map[string]any{"code": e.Code.String(), "text": e.Text, "time": e.Time.UTC().Round(time.Millisecond)}
-	}
-	return v
 }
 
 func (n *Node) healthNow(ctx context.Context, _ struct{}) (Health, error) { return n.Health(ctx) }

@@ -60,6 +60,9 @@ func (n *Node) bringUp(ctx context.Context) error {
 	if n.policy != nil {
 		n.spawn(n.watchPolicy)
 	}
+	if n.cfg.OnStats != nil {
+		n.spawn(n.tellStats)
+	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.state == stateStarting {

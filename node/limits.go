@@ -47,7 +47,8 @@ type Limits struct {
 	// bytes that were not read yet, and again of values above 64 KiB that are not
 	// complete, for handlers and for callers each.
 	StreamBytes int64
-	// Roster is how many members the node remembers (4,096).
+	// Roster is how many members the node remembers, and of how many peers it
+	// keeps counters (4,096).
 	Roster int
 	// KnownPeers is how many names the node remembers with their keys when it
 	// trusts first use (4,096). Names beyond are refused: forgetting one to make
@@ -71,8 +72,8 @@ type Limits struct {
 	// node serves (1,024).
 	Subscriptions int
 	// CommandStats is how many commands have figures of their own in
-	// Node.CommandStats (4,096), about 1.3 KiB each. Those called first have
-	// them; the others share one record.
+	// Node.CommandStats (4,096), 1.4 KiB each and 16 KiB more once called
+	// often. Those called first have them; the others share one record.
 	CommandStats int
 	// Descriptions is how many commands one answer of __describe__ describes
 	// (1,000), DescriptionBytes how large it becomes (8 MiB), but for a single one.

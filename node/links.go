@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"time"
 
 	"github.com/fernmesh/fernmesh/commands"
 	"github.com/fernmesh/fernmesh/crypto"
@@ -66,6 +67,7 @@ func (n *Node) newConn(s *session) *rpc.Conn {
 	return rpc.New(s.link, n.server, rpc.Config{
 		Timers:     rpc.Timers{IdlePing: t.IdlePing, BusyPing: t.BusyPing, Suspect: t.Suspect, Dead: t.Dead},
 		LinkCredit: credit,
+		Traffic:    &s.record.traffic,
 		OnBye:      func(bye wire.Bye) { n.heardBye(s, bye) },
 		OnMessage:  func(m wire.Message) error { return n.heard(s, m) },
 	})
@@ -92,6 +94,7 @@ func (n *Node) serve(s *session) {
 	n.gossip(s)
 	n.catchUp(s)
 	err := s.conn.Run()
+	n.peerBook.close(s)
 	s.parting.Store(true)
 	if !observer {
 		about.Kind, about.Reason, about.Detail = LinkDown, reason(err), reason(err)
@@ -153,6 +156,7 @@ func (n *Node) ownCall(cmd *commands.Command, req *request) *commands.Call {
 	return &commands.Call{
 		Path:    cmd.Path(),
 		Caller:  n.asCaller(),
+		Arrived: time.Now(),
 		RawArgs: req.args, RawKwargs: req.kwargs, DryRun: req.dryRun,
 	}
 }

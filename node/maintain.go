@@ -15,8 +15,9 @@ const (
 	wakeJump      = 10 * time.Second
 )
 
-// maintain closes idle links, renews old ones with a fresh key exchange, and
-// drops every link after the machine slept: their peers have given up on them.
+// maintain closes idle links, renews old ones with a fresh key exchange, drops
+// every link after the machine slept, since their peers have given up on them,
+// and keeps the history.
 func (n *Node) maintain() {
 	tick := time.NewTicker(min(maintainEvery, max(n.cfg.Timers.Renew/2, time.Millisecond)))
 	defer tick.Stop()
@@ -32,6 +33,7 @@ func (n *Node) maintain() {
 			n.wokeUp()
 		}
 		last = now
+		n.tick()
 		for _, s := range n.roster.all() {
 			n.review(s, now)
 		}

@@ -50,6 +50,8 @@ type Node struct {
 	relayBook  *relayBook // nil where none is kept
 	refusalLog seldom
 	listeners  listeners
+	peerBook   *peerBook
+	history    *history
 
 	ctx       context.Context // of everything the node does by itself
 	cancel    context.CancelFunc
@@ -121,6 +123,8 @@ func New(cfg Config) (*Node, error) {
 	n.offers = newOffers(&n.cfg)
 	n.ctx, n.cancel = context.WithCancel(context.Background())
 	n.tallies = newTallies(cfg.Limits.CommandStats, n.count)
+	n.peerBook = newPeerBook(cfg.Limits.Roster, n.count)
+	n.history = &history{}
 	n.checks = newHealthChecks()
 	if err := n.openGate(); err != nil {
 		return nil, err

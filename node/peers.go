@@ -140,10 +140,10 @@ func (n *Node) Stats() Stats {
 		PublicationsDropped: c.PublicationsDropped.Load(), SubscriptionsRefused: c.SubscriptionsRefused.Load(),
 		CommandsUnlisted: c.CommandsUnlisted.Load(), DescriptionsCut: c.DescriptionsCut.Load(),
 		LinksOpen: n.links.Open(), Renewals: c.Renewals.Load(), KeyUpdates: n.links.Rekeyed(),
-		Handshakes:    n.links.Snapshot(),
-		TracesIgnored: c.TracesIgnored.Load(),
-		Dials:         c.Dials.Load(), BacklogFull: c.BacklogFull.Load(),
+		Handshakes:        n.links.Snapshot(),
+		TracesIgnored:     c.TracesIgnored.Load(),
 		IdentitiesRefused: c.IdentitiesRefused.Load(), KnownPeersFull: c.KnownPeersFull.Load(), StateTroubles: c.StateTroubles.Load(),
+		Dials: c.Dials.Load(), BacklogFull: c.BacklogFull.Load(), PeersForgotten: c.PeersForgotten.Load(),
 	}
 	n.addPolicyStats(&s)
 	s.addServed(n.server.Stats())

@@ -82,12 +82,14 @@ func (n *Node) runDial(d *dial, slot **dial, m *member, name string, ways []way)
 // adopt starts a session on a fresh link and settles which links part for it.
 func (n *Node) adopt(l *link.Link, key pathKey, keepAlive bool) (*session, error) {
 	s := &session{link: l, peer: l.Peer(), created: time.Now(), keepAlive: keepAlive, key: key}
+	n.peerBook.open(s)
 	s.conn = n.newConn(s)
 	parting := n.roster.attach(s, n.Name())
 	if !n.spawn(func() { n.serve(s) }) {
 		n.roster.detach(s, ErrShutdown.Error())
 		s.link.Close(ErrShutdown)
 		_ = s.conn.Run() // ends at once and tidies up
+		n.peerBook.close(s)
 		return nil, ErrShutdown
 	}
 	for o, why := range parting {

@@ -23,6 +23,7 @@ type session struct {
 	parting   atomic.Bool
 	renewing  atomic.Bool
 	measured  atomic.Bool // a ping was sent for its round trip
+	record    *peerRecord // what is counted of the peer
 	keepAlive bool        // a static peer: never closed for being idle
 }
 

@@ -17,10 +17,10 @@ type counters struct {
 	CommandsUnlisted, DescriptionsCut              atomic.Uint64
 	PresenceRefused, TracesIgnored                 atomic.Uint64
 	PolicyReloads, PolicyReloadsFailed             atomic.Uint64
-	Dials, BacklogFull                             atomic.Uint64
 	Renewals                                       atomic.Uint64
 	IdentitiesRefused, StateTroubles               atomic.Uint64
 	KnownPeersFull                                 atomic.Uint64
+	Dials, BacklogFull, PeersForgotten             atomic.Uint64
 }
 
 // Stats counts what happened since the node was made. Counters only grow;
@@ -44,6 +44,16 @@ type Stats struct {
 	// error, Retries those sent again after a broken path, SecondPaths those
 	// sent over a second path because the first went silent.
 	Calls, CallsFailed, Retries, SecondPaths uint64
+	// Requests counts calls received from other nodes, repeats and refused ones
+	// included; Results the answers sent to them, by class. A call that its caller
+	// gave up, or whose link broke, is not answered. UnknownAnswers counts answers
+	// received for no call: it had ended here, or never was.
+	Requests       uint64
+	Results        Results
+	UnknownAnswers uint64
+	// PeersForgotten counts peers whose counters were dropped to make room for
+	// those of others, beyond Limits.Roster.
+	PeersForgotten uint64
 	// Running and Waiting are the calls of other nodes that run, and those that
 	// wait for their turn, now; ArgumentBytes is the size of their arguments.
 	Running, Waiting int
@@ -106,6 +116,7 @@ type Stats struct {
 
 func (s *Stats) addServed(r rpc.Stats) {
 	s.Running, s.Waiting, s.ArgumentBytes = r.Running, r.Waiting, r.ArgumentBytes
+	s.Requests, s.Results, s.UnknownAnswers = r.Requests, resultsOf(r), r.Strays
 	s.Served, s.Queued, s.Expired = r.Started, r.Queued, r.Expired
 	s.Overloaded, s.Slowed, s.Paced = r.Overloaded, r.Slowed, r.Paced
 	s.PeerFull, s.NodeFull, s.PeerHeavy, s.NodeHeavy = r.PeerFull, r.NodeFull, r.PeerHeavy, r.NodeHeavy

@@ -10,14 +10,16 @@ import (
 	"github.com/fernmesh/fernmesh/commands"
 )
 
-// tally is what is counted of one command. It has a fixed size, about 1.3 KiB,
-// and takes no lock.
+// tally is what is counted of one command. It grows to a fixed size, about
+// 1.4 KiB and those 16 KiB of recent.
 type tally struct {
 	running atomic.Int64
 	nanos   atomic.Int64 // of all calls that ended
 	errors  atomic.Uint64
 	last    atomic.Pointer[CommandError]
 	times   [timeBuckets]atomic.Uint64
+	recent  recent
+	overall *recent // of all commands
 }
 
 // Times are kept in buckets that grow with what they hold: each power of two
@@ -57,10 +59,18 @@ func bucketMiddle(i int) time.Duration {
 	return 1<<octave + time.Duration(quarter)*width + width/2
 }
 
-func (t *tally) begin() { t.running.Add(1) }
+// begin counts a call that starts and came before.
+func (t *tally) begin(arrived time.Time) {
+	t.running.Add(1)
+	t.recent.begin(arrived)
+	t.overall.begin(arrived)
+}
 
-// end counts a call that took d and failed if err is not nil.
-func (t *tally) end(d time.Duration, err *commands.Error) {
+// end counts a call that took d, after its arrival took response, and failed if
+// err is not nil.
+func (t *tally) end(response, d time.Duration, err *commands.Error) {
+	t.recent.end(response, d)
+	t.overall.end(response, d)
 	t.nanos.Add(int64(d))
 	t.times[timeBucket(d)].Add(1) // before errors: see stat
 	if err != nil {
@@ -74,7 +84,7 @@ func (t *tally) end(d time.Duration, err *commands.Error) {
 // there are never more of them than calls.
 func (t *tally) stat() CommandStat {
 	s := CommandStat{Running: int(t.running.Load()), Errors: t.errors.Load(), LastError: t.last.Load()}
-	nanos := t.nanos.Load()
+	s.Total, s.Recent = time.Duration(t.nanos.Load()), t.recent.stat(time.Now())
 	var times [timeBuckets]uint64
 	for i := range t.times {
 		times[i] = t.times[i].Load()
@@ -83,7 +93,7 @@ func (t *tally) stat() CommandStat {
 	if s.Calls == 0 {
 		return s
 	}
-	s.Mean = time.Duration(uint64(nanos) / s.Calls)
+	s.Mean = time.Duration(uint64(s.Total) / s.Calls)
 	rank := s.Calls - s.Calls/100 // of 100 calls, the one that just one takes longer than
 	for i, n := range times {
 		if rank <= n {

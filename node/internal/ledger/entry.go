@@ -9,6 +9,7 @@ import (
 // changed any more.
 type Outcome struct {
 	Failed bool   // Body is an error, not a value
+	Code   uint8  // of the error; opaque too
 	Body   []byte // msgpack
 }
 

@@ -72,6 +72,7 @@ func (h *handshake) sendHello(l *Link, s *crypto.Secrets, target string) error {
 	if err := h.WriteRecord(token); err != nil {
 		return &Error{writeCause(err), err}
 	}
+	l.bytesOut.Add(uint64(len(token)))
 	return nil
 }
 
@@ -82,6 +83,7 @@ func (h *handshake) readHello(l *Link, s *crypto.Secrets, key *crypto.Schedule) 
 	if err != nil {
 		return &Error{openingCause(err), err}
 	}
+	l.bytesIn.Add(uint64(len(token)))
 	frame, err := l.in.open(token)
 	if err != nil {
 		return err

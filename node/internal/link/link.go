@@ -25,10 +25,12 @@ type Link struct {
 	in       incoming
 	limit    int          // longest record that may come
 	received atomic.Int64 // when the last frame came, as a duration since opened
+	bytesIn  atomic.Uint64
 
 	// Write state, of whoever set box.writing.
-	out  outgoing
-	slow atomic.Int64 // until when the peer counts as slow, as a duration since opened
+	out      outgoing
+	bytesOut atomic.Uint64
+	slow     atomic.Int64 // until when the peer counts as slow, as a duration since opened
 
 	box  outbox
 	wake chan struct{} // has the writer look at the outbox; capacity 1
@@ -77,6 +79,9 @@ func (l *Link) LastReceived() time.Time {
 	return last
 }
 
+// Bytes returns how many bytes of sealed frames came and went, HELLO included.
+func (l *Link) Bytes() (in, out uint64) { return l.bytesIn.Load(), l.bytesOut.Load() }
+
 // Done is closed when the link has ended.
 func (l *Link) Done() <-chan struct{} { return l.done }
 
@@ -112,6 +117,7 @@ func (l *Link) receive() (wire.Messages, error) {
 	if err != nil {
 		return wire.Messages{}, &Error{readCause(err), err}
 	}
+	l.bytesIn.Add(uint64(len(token)))
 	frame, err := l.in.open(token)
 	if err == nil {
 		l.received.Store(int64(time.Since(l.opened)))

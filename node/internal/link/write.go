@@ -175,7 +175,11 @@ func (l *Link) writeFrame(messages []byte) error {
 	if err := l.carrier.SetWriteDeadline(now.Add(l.cfg.WriteTimeout)); err != nil {
 		return err
 	}
-	err := l.carrier.WriteRecord(l.out.seal(messages, now))
+	token := l.out.seal(messages, now)
+	err := l.carrier.WriteRecord(token)
+	if err == nil {
+		l.bytesOut.Add(uint64(len(token)))
+	}
 	if end := time.Now(); end.Sub(now) > slowWrite {
 		l.slow.Store(int64(end.Sub(l.opened) + slowFor))
 	}

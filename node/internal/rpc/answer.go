@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 
+	"github.com/fernmesh/fernmesh/commands"
 	"github.com/fernmesh/fernmesh/internal/wire"
 	"github.com/fernmesh/fernmesh/node/internal/ledger"
 )
@@ -61,7 +62,8 @@ func (c *Conn) answerSmall(sv *served, e *ledger.Entry, o ledger.Outcome) {
 	}
 	var number [numberLen]byte
 	binary.BigEndian.PutUint64(number[:], sv.number)
-	if c.link.Post(t, number[:], o.Body) == nil {
+	c.answeredWith(commands.Code(o.Code))
+	if c.put(t, number[:], o.Body) == nil {
 		c.answered(sv, e, len(o.Body))
 	}
 	c.drop(sv)
@@ -85,6 +87,7 @@ func (c *Conn) answerLarge(sv *served, e *ledger.Entry, o ledger.Outcome) {
 	}
 	c.mu.Unlock()
 	err := out.send(context.Background(), o.Body, nil, func() {
+		c.answeredWith(commands.Code(o.Code))
 		c.answered(sv, e, len(o.Body))
 		c.drop(sv)
 	})

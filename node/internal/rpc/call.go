@@ -164,7 +164,7 @@ func (c *Conn) send(ctx context.Context, p *pending, body []byte) (number uint64
 	if err == nil {
 		binary.BigEndian.PutUint64(body, number)
 		// A failed Post means that the link has ended; then end tells p.
-		p.sent = c.link.Post(wire.TypeCall, body) == nil
+		p.sent = c.put(wire.TypeCall, body) == nil
 	}
 	c.mu.Unlock()
 	if err == nil {
@@ -239,6 +239,7 @@ func (c *Conn) sendLarge(ctx context.Context, p *pending, body []byte) (number u
 	}
 	err = o.send(ctx, body, begin, func() { c.sentLarge(p, o) })
 	if number != 0 {
+		c.traffic.Out.Requests.Add(1)
 		return number, err
 	}
 	if err == nil {

@@ -85,6 +85,9 @@ func (c *Conn) takeLink(n int) error {
 func (c *Conn) onAnswerChunk(chunk wire.Chunk, kind uint8) error {
 	p := c.pending[chunk.Number]
 	if p == nil {
+		if chunk.Flags&wire.ChunkEnd != 0 { // once for the whole answer
+			c.stray()
+		}
 		return nil
 	}
 	if p.in == nil {
@@ -112,6 +115,7 @@ func (c *Conn) onAnswerChunk(chunk wire.Chunk, kind uint8) error {
 		body, charged := p.in.complete()
 		c.server.release(charged)
 		p.in = nil
+		c.traffic.In.Answers.Add(1)
 		c.finish(chunk.Number, p, result{failed: kind == wire.ChunkFail, body: body})
 	}
 	return nil

@@ -142,6 +142,9 @@ type Config struct {
 	// LinkCredit is how many chunk bytes may be under way each way. Default
 	// 4 MiB, the protocol's number for a LAN.
 	LinkCredit int
+	// Traffic counts the messages of this link, beside those of others that were
+	// given the same. Nil counts for this link alone.
+	Traffic *Traffic
 	// OnBye is told of the peer's BYE, once. It is called by the reader and
 	// must not block.
 	OnBye func(wire.Bye)
@@ -155,6 +158,9 @@ func (c Config) withDefaults() Config {
 	c.Timers = c.Timers.withDefaults()
 	if c.LinkCredit <= 0 {
 		c.LinkCredit = wire.LinkCreditLAN
+	}
+	if c.Traffic == nil {
+		c.Traffic = &Traffic{}
 	}
 	return c
 }

@@ -23,12 +23,13 @@ import (
 // ones (a large answer, a timer that fires) are counted in work, and Run waits
 // for them. Handlers belong to the Server and may outlive the Conn.
 type Conn struct {
-	link   *link.Link
-	server *Server
-	cfg    Config
-	peer   ledger.Caller
-	caller commands.Caller // what handlers are told of the peer
-	memory *ledger.Link
+	link    *link.Link
+	server  *Server
+	cfg     Config
+	peer    ledger.Caller
+	caller  commands.Caller // what handlers are told of the peer
+	memory  *ledger.Link
+	traffic *Traffic
 
 	done  chan struct{}  // closed by Run, last
 	work  sync.WaitGroup // Add under mu, while not ended
@@ -72,7 +73,7 @@ type Conn struct {
 func New(l *link.Link, s *Server, cfg Config) *Conn {
 	cfg = cfg.withDefaults()
 	c := &Conn{
-		link: l, server: s, cfg: cfg,
+		link: l, server: s, cfg: cfg, traffic: cfg.Traffic,
 		done:       make(chan struct{}),
 		lastUse:    time.Now(),
 		next:       2,
@@ -228,7 +229,7 @@ func (c *Conn) spawn(f func()) {
 // post appends a message whose loss would end the link anyway, so the error
 // is of no use to the caller. The writer sends it.
 func (c *Conn) post(t wire.Type, body []byte) {
-	if c.link.Post(t, body) == nil {
+	if c.put(t, body) == nil {
 		c.link.FlushLater()
 	}
 }

@@ -11,6 +11,7 @@ import (
 func (c *Conn) dispatch(m wire.Message) error {
 	first := !c.heard
 	c.heard = true
+	c.traffic.In.note(m.Type)
 	switch m.Type {
 	case wire.TypeCall:
 		return c.onCall(m.Body)
@@ -48,9 +49,11 @@ func (c *Conn) onAnswer(m wire.Message, kind uint8) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	p := c.pending[number]
-	if p == nil {
-		return nil // ended, or never begun
+	if p == nil { // ended, or never begun
+		c.stray()
+		return nil
 	}
+	c.traffic.In.Answers.Add(1)
 	body := append(make([]byte, 0, len(m.Body)-8), m.Body[8:]...)
 	c.finish(number, p, result{failed: kind == wire.ChunkFail, body: body})
 	return nil

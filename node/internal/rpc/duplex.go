@@ -211,7 +211,7 @@ func (d *duplex) step(p []byte) (int, error) {
 // post posts a CHUNK. The caller holds mu.
 func (d *duplex) post(flags uint8, b []byte) error {
 	var head [wire.ChunkHeader]byte
-	if d.conn.link.Post(wire.TypeChunk, wire.AppendChunkHeader(head[:0], d.number, flags), b) != nil {
+	if d.conn.put(wire.TypeChunk, wire.AppendChunkHeader(head[:0], d.number, flags), b) != nil {
 		return errOver // with its link
 	}
 	d.spoken = true

@@ -161,7 +161,7 @@ func (o *outflow) step(body []byte, begin *func() error, sent func()) (int, erro
 		flags |= wire.ChunkEnd
 	}
 	var head [wire.ChunkHeader]byte
-	if c.link.Post(wire.TypeChunk, wire.AppendChunkHeader(head[:0], o.number, flags), body[:n]) != nil {
+	if c.put(wire.TypeChunk, wire.AppendChunkHeader(head[:0], o.number, flags), body[:n]) != nil {
 		return -1, nil
 	}
 	if n == len(body) && sent != nil {

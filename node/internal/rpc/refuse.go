@@ -93,6 +93,7 @@ func (c *Conn) answerLocked(sv *served, why *commands.Error) {
 	if why.Code == commands.ResourceExhausted {
 		c.server.counters.overloaded.Add(1)
 	}
+	c.answeredWith(why.Code)
 	c.post(wire.TypeFail, wire.AppendFail(nil, why.Fail(sv.number)))
 	c.drop(sv)
 }

@@ -99,7 +99,7 @@ func (sv *served) finish(value []byte, err *commands.Error) {
 	o := ledger.Outcome{Body: value}
 	switch {
 	case err != nil:
-		o = ledger.Outcome{Failed: true, Body: wire.AppendFailBody(nil, err.Fail(0))}
+		o = ledger.Outcome{Failed: true, Code: uint8(err.Code), Body: wire.AppendFailBody(nil, err.Fail(0))}
 	case len(value) == 0:
 		o.Body = wire.AppendNil(nil)
 	}

@@ -28,7 +28,6 @@ type served struct {
 	conn    *Conn
 	number  uint64
 	charged int64 // of the Server's budget, for a large CALL
-	arrived time.Time
 	path    string
 	call    commands.Call
 
@@ -47,7 +46,8 @@ func (c *Conn) open(number uint64) (*served, error) {
 	}
 	c.latest = number
 	c.lastUse = time.Now()
-	sv := &served{conn: c, number: number, arrived: c.lastUse, crowded: len(c.served) >= c.openMost()}
+	sv := &served{conn: c, number: number, crowded: len(c.served) >= c.openMost()}
+	sv.call.Arrived = c.lastUse
 	c.served[number] = sv
 	return sv, nil
 }
@@ -87,6 +87,7 @@ func (c *Conn) onCall(body []byte) error {
 	if len(body) < 8 {
 		return &wire.MalformedError{What: "CALL", Field: "call number is cut short"}
 	}
+	c.requested()
 	if c.shed(binary.BigEndian.Uint64(body), body[8:]) {
 		return nil
 	}
@@ -115,6 +116,8 @@ func (c *Conn) onCallChunk(chunk wire.Chunk) error {
 			return err
 		}
 		sv = opened
+		c.traffic.In.Requests.Add(1)
+		c.requested()
 		if refused := c.openAssembly(sv, chunk.Bytes); refused != nil {
 			c.refuseUnread(sv, chunk.Bytes, refused)
 			return nil
@@ -199,12 +202,12 @@ func (c *Conn) serve(sv *served, body []byte) {
 	}
 	sv.path = msg.Path
 	sv.call = commands.Call{
-		Caller: c.caller, ID: callID(msg.ID), RawArgs: msg.Args, RawKwargs: msg.Kwargs,
+		Caller: c.caller, ID: callID(msg.ID), Arrived: sv.call.Arrived, RawArgs: msg.Args, RawKwargs: msg.Kwargs,
 		Trace: msg.Trace, DryRun: msg.Flags&wire.CallDryRun != 0,
 	}
 	admission, after := c.admit(sv, len(body))
 	if admission.accepted() {
-		sv.ctx, sv.cancel = c.server.context(sv.arrived, msg.Remaining)
+		sv.ctx, sv.cancel = c.server.context(sv.call.Arrived, msg.Remaining)
 	}
 	repeat := msg.Flags&wire.CallRepeat != 0
 	stream := msg.Flags&wire.CallStream != 0

@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync/atomic"
 
+	"github.com/fernmesh/fernmesh/commands"
 	"github.com/fernmesh/fernmesh/node/internal/ledger"
 )
 
@@ -29,6 +30,8 @@ type counters struct {
 	started, repeats, overloaded, cancelled, stalled atomic.Uint64
 	queued, expired, slowed, paced                   atomic.Uint64
 	full                                             [linkParts]atomic.Uint64 // refused, by admission
+	requests, strays                                 atomic.Uint64
+	results                                          [commands.Unauthenticated + 1]atomic.Uint64 // answers, by code; 0 is a value
 }
 
 // NewServer makes a Server. Its caller ends it with Close.
@@ -79,6 +82,11 @@ type Stats struct {
 	// of their arguments.
 	PeerFull, NodeFull, PeerHeavy, NodeHeavy uint64
 
+	Requests uint64 // calls received, repeats and refused ones included
+	Strays   uint64 // answers received for no call
+	// Results counts the answers sent, by code; that of code 0 counts values.
+	Results [commands.Unauthenticated + 1]uint64
+
 	Paced      uint64       // times that a link was not read for a moment, since it crowded out others
 	Slowed     uint64       // times that a link was not read for a moment, since its calls were refused
 	Cancelled  uint64       // CANCELs of calls that were received or ran
@@ -99,6 +107,10 @@ func (s *Server) Stats() Stats {
 		PeerHeavy: k.full[peerHeavy].Load(), NodeHeavy: k.full[nodeHeavy].Load(),
 		Paced: k.paced.Load(), Slowed: k.slowed.Load(), Cancelled: k.cancelled.Load(), Stalled: k.stalled.Load(),
 		Assembly: s.assembly.Load(), Streams: s.streams.Load(), StreamPeak: s.streamPeak.Load(), Ledger: s.ledger.Stats(),
+	}
+	out.Requests, out.Strays = k.requests.Load(), k.strays.Load()
+	for code := range k.results {
+		out.Results[code] = k.results[code].Load()
 	}
 	g := s.gate
 	g.mu.Lock()

@@ -64,6 +64,7 @@ func (c *Conn) postShed(number uint64, a admission, after time.Duration) bool {
 		Number: number, Code: uint32(commands.ResourceExhausted), Message: a.words(),
 		Executed: wire.ExecutedNo, Where: uint8(commands.WhereQueue), RetryAfter: after,
 	})
+	c.answeredWith(commands.ResourceExhausted)
 	c.post(wire.TypeFail, c.scratch)
 	return true
 }
