@@ -40,7 +40,7 @@ func (c *calling) verdict(ctx context.Context, err error) error {
 	case errors.As(err, &nobody):
 		return c.fail(commands.NotFound, commands.WherePath, nobody, "check the name of the service, and that a node offers it in the same network")
 	case errors.As(err, &unknown):
-		return c.fail(commands.NotFound, commands.WherePath, unknown, "check the name, and that the node runs with the same network name and key")
+		return c.fail(commands.NotFound, commands.WherePath, unknown, c.node.unknownHint())
 	case errors.As(err, &ambiguous):
 		return c.fail(commands.FailedPrecondition, commands.WherePath, ambiguous, "rename or stop one of them")
 	case errors.As(err, &nopath):
@@ -125,6 +125,9 @@ func refusalHint(r *RefusedError) string {
 		return "another node answers at that address; check the name and the address"
 	case byeNoService:
 		return "one of the two nodes has RequireCommonService: offer a service that both offer"
+	}
+	if r.Text == link.RetiredText {
+		return "copy the key file from a machine that has the new key"
 	}
 	return "ask the node's owner to allow this caller"
 }

@@ -300,7 +300,7 @@ func TestInterruptedForwardAndExpose(t *testing.T) {
 			t.Errorf("it ended with %v after %v", err, took)
 		}
 	}
-	if said := f.stderr.String(); e.stderr.Len() > 0 || strings.Count(said, "\n") != 1 || !strings.Contains(said, errStopping.Message) {
+	if said := f.stderr.String(); e.stderr.String() != "" || strings.Count(said, "\n") != 1 || !strings.Contains(said, errStopping.Message) {
 		t.Errorf("expose said %q, forward %q", e.stderr, said)
 	}
 }

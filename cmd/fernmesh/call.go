@@ -197,12 +197,23 @@ func (m *Main) each(ctx context.Context, c *caller, t target, path string, optio
 func (m *Main) gathered(c *caller, all, failed int) error {
 	switch {
 	case all == 0:
-		m.notef("no other node of network %q was found", c.network)
+		m.noteNobody(c)
 	case failed > 0:
 		return faultf(exitFailure, "the outcome of each node says why it failed", "%d of %d nodes failed", failed, all)
 	}
 	return nil
 }
+
+// noteNobody says that nobody is there, and who is instead.
+func (m *Main) noteNobody(c *caller) {
+	m.notef("no other node of network %q was found", c.network)
+	if c.Strangers() {
+		m.notef("hint: %s", strangersHint)
+	}
+}
+
+// strangersHint is the next step of one who finds nobody, but hears somebody.
+const strangersHint = "nodes with another key are heard on this LAN: if the network's key was changed, put the new key file on this machine"
 
 func outcomeValue(o node.Outcome) (any, error) {
 	if o.Err != nil {

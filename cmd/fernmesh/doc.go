@@ -22,6 +22,8 @@
 //   - arguments.go and jsonin.go: what a person types, made into values
 //   - asking.go and signature.go: one question to several nodes, and types of
 //     arguments in short
+//   - attend.go, control*.go and reload.go: what the owner of a running node gets
+//     at, by its control socket and by SIGHUP
 //   - ports.go and splice.go: what expose and forward do with connections
 //   - jsonout.go, table.go and escape.go: values made safe to show
 //   - fault.go, exit.go and output.go: errors with a hint, exit codes, and the

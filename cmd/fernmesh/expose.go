@@ -87,7 +87,7 @@ func (e *exposure) run(ctx context.Context, s *settings, flags []*recorder) erro
 		s.name = machineName()
 	}
 	n, err := s.newNode(node.Config{
-		Name: s.name, Listen: s.listen, Limits: node.Limits{HandlersPerPeer: e.most + defaultConnections}, // so that calls find a place too
+		Name: s.name, Listen: s.listen, PolicyFile: s.policy, Limits: node.Limits{HandlersPerPeer: e.most + defaultConnections}, // so that calls find a place too
 		Logger: slog.New(slog.NewTextHandler(e.err, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	})
 	if err != nil {
@@ -104,8 +104,10 @@ func (e *exposure) run(ctx context.Context, s *settings, flags []*recorder) erro
 		}
 		return s.startFault(err)
 	}
+	unattend := e.attend(n, s)
 	e.printReady(n, s, flags)
 	e.serve(ctx)
+	unattend()
 	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), connectionDrain)
 	defer cancel()
 	if err := n.Shutdown(end); err != nil && !errors.Is(err, context.DeadlineExceeded) {

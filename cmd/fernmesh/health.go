@@ -70,11 +70,20 @@ func (c *caller) verdict(found answers) error {
 	}
 	switch {
 	case len(found) == 0:
-		return faultf(exitUnreachable, "see whether the nodes run, and whether they have this key", "no other node of network %q was found", c.network)
+		return c.nobody()
 	case unwell > 0:
 		return faultf(exitFailure, "the table says which check failed, and why", "%d of %d nodes are not ok", unwell, len(found))
 	}
 	return nil
+}
+
+// nobody is the fault of a command that needs a node.
+func (c *caller) nobody() error {
+	hint := "see whether the nodes run, and whether they have this key"
+	if c.Strangers() {
+		hint = strangersHint
+	}
+	return faultf(exitUnreachable, hint, "no other node of network %q was found", c.network)
 }
 
 func healthStatus(v any) string {

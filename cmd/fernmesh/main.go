@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"sync/atomic"
 	"syscall"
 )
 
@@ -20,9 +21,17 @@ type Main struct {
 	// Getenv returns an environment variable; an unset one and an empty one are the same.
 	Getenv func(name string) string
 
+	// Hangup brings the SIGHUPs; nil means that there are none. One ends the
+	// program, or has a node read its files again.
+	Hangup <-chan os.Signal
+
 	// out and err are Stdout and Stderr behind an escaping writer: what is
 	// printed through them holds no control byte but newline.
 	out, err *escapingWriter
+
+	reloads    chan struct{} // a hangup that the running node takes
+	reloading  atomic.Bool   // there is such a node
+	onTerminal bool          // standard input was a terminal
 }
 
 // NewMain returns the Main of this process.
@@ -35,6 +44,8 @@ func NewMain() *Main {
 // after ctx ends, with everything that it started ended.
 func (m *Main) Run(ctx context.Context, args []string) int {
 	m.out, m.err = &escapingWriter{to: m.Stdout}, &escapingWriter{to: m.Stderr}
+	ctx, end := m.underHangups(ctx)
+	defer end()
 	root := m.rootCommand()
 	root.SetArgs(protectArguments(args))
 	err := root.ExecuteContext(ctx)
@@ -71,13 +82,15 @@ func main() {
 	// A reader of the output that goes away must not kill the process: demo
 	// and serve have things to end first. The write fails with EPIPE instead.
 	signal.Ignore(syscall.SIGPIPE)
-	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
-	if !signal.Ignored(syscall.SIGHUP) { // nohup wants it to stay ignored
-		signals = append(signals, syscall.SIGHUP)
-	}
-	ctx, stop := signal.NotifyContext(context.Background(), signals...)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// After the first signal the default comes back: a second one ends the
 	// process at once.
 	context.AfterFunc(ctx, stop)
-	os.Exit(NewMain().Run(ctx, os.Args[1:]))
+	m := NewMain()
+	if !signal.Ignored(syscall.SIGHUP) { // nohup wants it to stay ignored
+		hangup := make(chan os.Signal, 1)
+		signal.Notify(hangup, syscall.SIGHUP)
+		m.Hangup = hangup
+	}
+	os.Exit(m.Run(ctx, os.Args[1:]))
 }

@@ -35,6 +35,7 @@ func TestEveryErrorHasAHint(t *testing.T) {
 		{"init", "--name", "a.b", "--config", "/no/such"}, {"init", "--config", "/dev/null/x", "--name", "a"}, {"init", "x"}, {"invite"}, {"join"}, {"join", "x"},
 		{"join", "fernmesh1:AAAA"}, {"join", "--yes"}, {"relay-room"}, {"relay-room", "x y"}, {"relay-room", "a,b"}, {"peers", "--relay", "::"}, {"peers", "--max-relays", "x"},
 		{"demo-relay", "x"}, {"demo-relay", "--listen", "x"}, {"serve", "--relay", "a,,b"}, {"tree", ","}, {"stats", ","}, {"stats", "a", "b", "c"}, {"health", ""}, {"health", ",", ","},
+		{"status", ""}, {"status", "--count", "1"}, {"status", "--local", "--count", "-1"}, {"keys"}, {"keys", "list"}, {"keys", "x"}, {"keys", "add", "--from"}, {"keys", "retire"}, {"watch", "--local", "--state-dir", "/no/such", "--name", "a"},
 	} {
 		code, stderr := run(io.Discard, args...)
 		lines := strings.Split(strings.TrimSuffix(stderr, "\n"), "\n")

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -232,13 +231,18 @@ type nodesKey struct{}
 type nodeProcess struct {
 	cmd    *exec.Cmd
 	stdin  io.Closer
-	stderr *bytes.Buffer
+	stderr *lockedBuffer
 	exited chan error
 }
 
 // startNode starts a node process and returns its ready line.
 func startNode(cmd *exec.Cmd) (*nodeProcess, []byte, error) {
-	n := &nodeProcess{cmd: cmd, stderr: &bytes.Buffer{}, exited: make(chan error, 1)}
+	return startNodeSaying(cmd, &lockedBuffer{})
+}
+
+// startNodeSaying is startNode with a place for what the process says on standard error.
+func startNodeSaying(cmd *exec.Cmd, stderr *lockedBuffer) (*nodeProcess, []byte, error) {
+	n := &nodeProcess{cmd: cmd, stderr: stderr, exited: make(chan error, 1)}
 	cmd.Stderr = n.stderr
 	stdin, err := cmd.StdinPipe()
 	if err != nil {

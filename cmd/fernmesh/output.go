@@ -19,6 +19,15 @@ their form stays: members are added at times, never renamed or removed.
                     status is ok, failing or draining; error may be missing
     stats, health of A,B or *
                     {NODE: OUTCOME, …}
+    status          {NODE: {"info", "stats", "health", "peers", "path": PATHINFO,
+                    "errors": {QUESTION: ERROR}}, …}, the answers of __info__,
+                    __stats__, __health__ and __peers__; what was not answered is
+                    missing and stands in errors; with --watch one line each time
+    keys list       {"file", "keys": [{"fingerprint", "role"}, …]}; role is
+                    active, accept or retired
+    keys add, promote, retire, reload
+                    as keys list, with "told": [{"node", "ok", "error"}, …], the
+                    nodes of this machine, and "next", the next step
     describe        {"path", "doc", "idempotent", "arguments", "input", "output",
                     "streams", "item", "input_item"}; streams is output, input
                     or both; input, output and items are JSON schemas, if they

@@ -42,7 +42,7 @@ func (m *Main) listPeers(c *caller, peers []node.PeerInfo) error {
 		return m.printJSON(list)
 	}
 	if len(peers) == 0 {
-		m.notef("no other node of network %q was found", c.network)
+		m.noteNobody(c)
 		return nil
 	}
 	head := []string{"NAME", "ADDRESS", "KEY"}

@@ -50,8 +50,8 @@ func (m *Main) rootCommand() *cobra.Command {
 		m.initCommand(), m.inviteCommand(), m.joinCommand(), m.keygenCommand(), m.trustCommand(),
 		m.serveCommand(), m.exposeCommand(), m.forwardCommand(),
 		m.callCommand(), m.publishCommand(), m.subscribeCommand(),
-		m.peersCommand(), m.treeCommand(), m.describeCommand(), m.pingCommand(), m.statsCommand(), m.healthCommand(), m.watchCommand(),
-		m.policyCommand(), m.relayRoomCommand(),
+		m.peersCommand(), m.treeCommand(), m.describeCommand(), m.pingCommand(), m.statsCommand(), m.healthCommand(), m.statusCommand(), m.watchCommand(),
+		m.keysCommand(), m.policyCommand(), m.relayRoomCommand(),
 		m.demoCommand(), m.demoRelayCommand(), m.versionCommand(), m.completionCommand(),
 		configTopic(), programsTopic(), outputTopic(), exitCodesTopic(),
 	)

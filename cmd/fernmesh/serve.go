@@ -30,7 +30,9 @@ programs"). With --policy callers may do only what its rules allow ("fernmesh
 help policy"); a change of that file comes into force within a second.
 
 When the node is ready, serve prints one line with its name, its address, and
-how to call it.`
+how to call it. A SIGHUP has it read its key file and its policy again. Programs
+of the same user get at it through a socket in its state directory ("fernmesh
+status --local", "fernmesh watch --local", "fernmesh keys").`
 
 func (m *Main) serveCommand() *cobra.Command {
 	cmd := &cobra.Command{
@@ -88,8 +90,10 @@ func (m *Main) serve(ctx context.Context, s *settings, flags []*recorder) error 
 		}
 		return s.startFault(err)
 	}
+	unattend := m.attend(n, s)
 	m.printReady(n, s, flags)
 	<-ctx.Done()
+	unattend()
 	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
 	defer cancel()
 	if err := n.Shutdown(end); err != nil && !errors.Is(err, context.DeadlineExceeded) {

@@ -131,3 +131,19 @@ func TestInterruptedJoin(t *testing.T) {
 		t.Errorf("it said %q", stderr.String())
 	}
 }
+
+// A node in a terminal ends when that is closed, and takes another hangup as the
+// wish that it read its files again.
+func TestTerminalGone(t *testing.T) {
+	us, them := pty(t)
+	m := &Main{Stdin: them, onTerminal: isTerminal(them)}
+	if !m.onTerminal || m.terminalGone() {
+		t.Error("a terminal that is there is gone")
+	}
+	if err := us.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if !m.terminalGone() {
+		t.Error("a terminal that is gone is there")
+	}
+}

@@ -25,7 +25,8 @@ It begins with a line for each node that is known.
     name conflict, renamed, identity changed, identity refused, state file, discovery
                     what an operator should know
 
-With --output json it prints one object per line.`
+With --output json it prints one object per line. With --local it prints what the
+node of this machine sees, through its control socket.`
 
 func (m *Main) watchCommand() *cobra.Command {
 	cmd := &cobra.Command{
@@ -34,11 +35,15 @@ func (m *Main) watchCommand() *cobra.Command {
 		Long:  watchLong,
 		Args:  between(0, 0),
 	}
-	flags := addFlags(cmd, callOptions)
+	flags := addFlags(cmd, localOptions)
+	local := cmd.Flags().Bool("local", false, "what the node of this machine sees, through its control socket")
 	count := cmd.Flags().Int("count", 0, "stop after `N` lines; 0 means never")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if *count < 0 {
 			return faultf(exitUsage, "count from 1, or leave --count", "--count is too small")
+		}
+		if *local {
+			return (&watching{Main: m, most: *count}).runLocal(cmd.Context(), flags)
 		}
 		return m.calling(flags, (&watching{Main: m, most: *count}).run)(cmd, args)
 	}
@@ -48,34 +53,44 @@ func (m *Main) watchCommand() *cobra.Command {
 // watching is one run of the watch subcommand.
 type watching struct {
 	*Main
-	most    int // lines; 0 is no bound
-	printed int
+	most  int // lines; 0 is no bound
+	lines int
 }
 
-func (w *watching) run(ctx context.Context, c *caller, _ []string) error {
+func (w *watching) run(ctx context.Context, c *caller, _ []string) (err error) {
 	if err := w.settle(ctx, c); err != nil {
 		if ctx.Err() != nil {
 			return nil // interrupted, which is how a watch ends
 		}
 		return callFault(err, "*", "")
 	}
+	c.happenings(ctx, func(e node.Event) bool {
+		var more bool
+		more, err = w.print(e, c.json)
+		return more
+	})
+	return err
+}
+
+// happenings yields what is known and then what happens, until ctx ends or yield
+// returns false.
+func (c *caller) happenings(ctx context.Context, yield func(node.Event) bool) {
 	events := c.Events(ctx)
 	from := time.Now()
 	for _, p := range c.Peers() {
 		known := node.Event{Time: from, Kind: "known", Node: p.Name, Key: p.Key, Reason: strings.Join(c.addresses(p), ", ")}
-		if more, err := w.print(c, known); !more {
-			return err
+		if !yield(known) {
+			return
 		}
 	}
 	for e := range events {
 		if e.Time.Before(from) {
 			continue // the peers that are listed tell of it
 		}
-		if more, err := w.print(c, e); !more {
-			return err
+		if !yield(e) {
+			return
 		}
 	}
-	return nil
 }
 
 func (w *watching) settle(ctx context.Context, c *caller) error {
@@ -86,14 +101,18 @@ func (w *watching) settle(ctx context.Context, c *caller) error {
 
 // print prints an event; more is false when it was the last that is wanted, or
 // could not be printed.
-func (w *watching) print(c *caller, e node.Event) (more bool, err error) {
-	if c.json {
-		err = w.printJSON(eventJSON(e))
-	} else {
-		_, err = fmt.Fprintln(w.out, eventLine(e))
+func (w *watching) print(e node.Event, asJSON bool) (more bool, err error) {
+	if asJSON {
+		return w.printed(w.printJSON(eventJSON(e)))
 	}
-	w.printed++
-	return err == nil && w.printed != w.most, err
+	_, err = fmt.Fprintln(w.out, eventLine(e))
+	return w.printed(err)
+}
+
+// printed counts a line.
+func (w *watching) printed(err error) (more bool, _ error) {
+	w.lines++
+	return err == nil && w.lines != w.most, err
 }
 
 // eventLine is an event for people.

@@ -17,8 +17,8 @@ const lingerMost = 64
 // lingerFor is how long a refused peer has to hang up.
 const lingerFor = time.Second
 
-// retiredText tells a node that was not there when the key was changed.
-const retiredText = "your network key is retired: put the new key ring on this machine"
+// RetiredText tells a node that was not there when the key was changed.
+const RetiredText = "your network key is retired: put the new key ring on this machine"
 
 // Dial makes a link as the initiator. target is the name that must answer; ""
 // is whoever does. Dial owns the carrier: after an error it is closed. Errors
@@ -121,7 +121,7 @@ func (h *handshake) accept() (*Link, error) {
 		return nil, err
 	}
 	if key >= len(h.cfg.Keys) {
-		return nil, h.refuse(l, &Refusal{Code: wire.ByeNotAllowed, Text: retiredText})
+		return nil, h.refuse(l, &Refusal{Code: wire.ByeNotAllowed, Text: RetiredText})
 	}
 	refusal := h.wrongName(l.peer.Hello.Target, h.cfg.Name)
 	if refusal == nil {
