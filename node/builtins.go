@@ -58,19 +58,12 @@ func (n *Node) listCommands(_ context.Context, c *commands.Call) (any, error) {
 func (n *Node) listPeers(context.Context, *commands.Call) (any, error) {
 	peers := []map[string]any{}
 	for _, p := range n.Peers() {
-		paths := []map[string]any{}
-		for _, path := range p.Paths {
-			paths = append(paths, map[string]any{"kind": path.Kind, "addr": path.Addr, "rtt_us": path.RTT.Microseconds()})
-		}
-		if len(paths) == 0 && len(p.Addrs) > 0 {
-			paths = append(paths, map[string]any{"kind": "lan", "addr": p.Addrs[0]})
-		}
 		key := ""
 		if !p.Key.IsZero() {
 			key = p.Key.String()
 		}
 		peers = append(peers, map[string]any{
-			"name": p.Name, "key": key, "paths": paths,
+			"name": p.Name, "key": key, "paths": pathRows(n.roster.paths(p.Instance)),
 			"product": p.Product, "version": p.Version, "services": listed(p.Services), "common": orNone(p.Common),
 		})
 	}
@@ -96,6 +89,7 @@ func (n *Node) statistics() map[string]any {
 	s, served := n.Stats(), n.server.Stats()
 	return map[string]any{
 		"calls": s.Calls, "calls_failed": s.CallsFailed, "retries": s.Retries,
+		"path_switches": s.PathSwitches, "resumes": s.Resumes, "address_changes": s.AddressChanges,
 		"dials": s.Dials, "backlog_full": s.BacklogFull,
 		"identities_refused": s.IdentitiesRefused, "known_peers_full": s.KnownPeersFull, "state_troubles": s.StateTroubles,
 		"links_accepted": s.LinksAccepted, "links_dialed": s.LinksDialed, "dials_failed": s.DialsFailed,

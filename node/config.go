@@ -139,6 +139,8 @@ type Config struct {
 
 	// allowRelay tells which addresses a learned relay may have.
 	allowRelay func(netip.Addr) bool
+	// wall is the wall clock, which runs on while the machine sleeps.
+	wall func() time.Time
 }
 
 // ConfigError says which field of a Config is wrong, why, and what to do. It
@@ -161,6 +163,9 @@ func (c Config) withDefaults() (Config, error) {
 		c.Net = sockets.System()
 	}
 	c.allowRelay = public
+	if c.wall == nil {
+		c.wall = func() time.Time { return time.Now().Round(0) }
+	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}

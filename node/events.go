@@ -29,6 +29,9 @@ const (
 	// RelayUp and RelayDown: a relay was joined, or is lost or not reached.
 	RelayUp   EventKind = "relay up"
 	RelayDown EventKind = "relay down"
+	// NetworkChanged: the machine slept, or lost or got addresses; links and relay
+	// connections that did not survive it are made anew.
+	NetworkChanged EventKind = "network changed"
 	// Conflict: another live node claims this node's name.
 	Conflict EventKind = "name conflict"
 	// Renamed: this node lost its name and goes on under the one in Detail.

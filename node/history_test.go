@@ -98,7 +98,7 @@ func TestS3_17_ResultsOverOneFiveAndFifteenMinutes(t *testing.T) {
 func TestS3_17_RefusalsBeforeACommandCount(t *testing.T) {
 	inMesh(t, func(t *testing.T, m *mesh) {
 		a, b := m.start("a"), m.start("b", func(c *Config) { c.Limits.HandlersPerPeer, c.Limits.QueuePerPeer = 1, -1 })
-		handle(t, b, "wait", sleeper)
+		handle(t, b, "wait", pausing)
 		done := make(chan error)
 		go func() {
 			_, err := a.Call(t.Context(), "b", "wait", Args(time.Second))
@@ -176,7 +176,7 @@ func TestS3_17_TheHistoryForgetsAfter24Hours(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for range 25 * 60 * 12 { // as maintain does in 25 hours
+		for range 25 * int(time.Hour/maintainEvery) { // as maintain does in 25 hours
 			time.Sleep(maintainEvery)
 			n.count.Calls.Add(1)
 			n.tick()
@@ -187,7 +187,7 @@ func TestS3_17_TheHistoryForgetsAfter24Hours(t *testing.T) {
 		}
 		var want []Minute
 		for i := range got {
-			want = append(want, Minute{Time: got[0].Time.Add(time.Duration(i) * time.Minute), Over: time.Minute, Calls: 12})
+			want = append(want, Minute{Time: got[0].Time.Add(time.Duration(i) * time.Minute), Over: time.Minute, Calls: uint64(time.Minute / maintainEvery)})
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Error(diff)

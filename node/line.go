@@ -55,12 +55,22 @@ func (l *line) keep(ctx context.Context) {
 		if time.Since(began) > t.RelayRetryMax {
 			wait = t.RelayRetryMin
 		}
-		pause := max(wait/2+rand.N(wait/2+1), l.asked(err))
-		if !sleep(ctx, pause) {
-			return
-		}
-		wait = min(2*wait, t.RelayRetryMax)
+		wait = l.rest(ctx, wait, l.asked(err))
 	}
+}
+
+// rest waits for the next attempt, for as long as the relay asked in any case,
+// and returns the wait after that. A change of the network ends what this side
+// waits of itself.
+func (l *line) rest(ctx context.Context, wait, asked time.Duration) time.Duration {
+	t := l.node.cfg.Timers
+	if asked > 0 && !sleep(ctx, asked) {
+		return wait
+	}
+	if own := wait/2 + rand.N(wait/2+1) - asked; own > 0 && l.node.nap(ctx, own) {
+		return t.RelayRetryMin
+	}
+	return min(2*wait, t.RelayRetryMax)
 }
 
 // asked is how long the relay wants us to stay away.

@@ -95,12 +95,12 @@ func (n *Node) serve(s *session) {
 	n.catchUp(s)
 	err := s.conn.Run()
 	n.peerBook.close(s)
-	s.parting.Store(true)
+	parting := s.parting.Swap(true)
 	if !observer {
 		about.Kind, about.Reason, about.Detail = LinkDown, reason(err), reason(err)
 		n.events.emit(about)
 	}
-	n.roster.detach(s, reason(err))
+	n.roster.detach(s, parting, err)
 }
 
 // origin says which side made a link.

@@ -8,20 +8,16 @@ import (
 )
 
 // maintainEvery is the period of the node's housekeeping, unless sessions are to
-// be renewed more often; wakeJump is how far the clocks may part in one period
-// before the machine is taken to have slept.
-const (
-	maintainEvery = 5 * time.Second
-	wakeJump      = 10 * time.Second
-)
+// be renewed more often.
+const maintainEvery = 2 * time.Second
 
-// maintain closes idle links, renews old ones with a fresh key exchange, drops
-// every link after the machine slept, since their peers have given up on them,
-// and keeps the history.
+// maintain notices changes of the network around the node, closes idle links,
+// renews old ones with a fresh key exchange, and sees to it that calls take the
+// best path, and keeps the history.
 func (n *Node) maintain() {
 	tick := time.NewTicker(min(maintainEvery, max(n.cfg.Timers.Renew/2, time.Millisecond)))
 	defer tick.Stop()
-	last := time.Now()
+	n.lookAround(time.Now())
 	for {
 		select {
 		case <-tick.C:
@@ -29,22 +25,49 @@ func (n *Node) maintain() {
 			return
 		}
 		now := time.Now()
-		if slept(last, now) {
-			n.wokeUp()
-		}
-		last = now
+		n.lookAround(now)
 		n.tick()
 		for _, s := range n.roster.all() {
 			n.review(s, now)
 		}
 		n.fillLines()
 		n.preferLAN(now)
+		n.comparePaths()
+	}
+}
+
+// comparePaths has calls take a better path as soon as nothing is held against
+// it any more. Links that stand by are asked for their round trip, those that
+// broke lately again and again: one that falls silent is not steady.
+func (n *Node) comparePaths() {
+	n.roster.mu.Lock()
+	defer n.roster.mu.Unlock()
+	for _, m := range n.roster.members {
+		if len(m.sessions) < 2 {
+			continue
+		}
+		n.roster.prefer(m, "")
+		for _, s := range m.sessions {
+			if !s.parting.Load() && (s.conn.RTT() == 0 || s.key != m.path && m.unsteady(s, time.Now()) > 0) {
+				n.spawn(func() { n.prove(s) })
+			}
+		}
+	}
+}
+
+// prove pings over a link, and counts it as silent if no answer comes in time.
+func (n *Node) prove(s *session) {
+	ctx, cancel := context.WithTimeout(n.ctx, n.cfg.Timers.Suspect)
+	defer cancel()
+	_, err := s.conn.Ping(ctx)
+	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) && time.Since(s.link.LastReceived()) >= n.cfg.Timers.Suspect {
+		n.roster.suspect(s)
 	}
 }
 
 // lanRetry is how often a LAN link is tried to a member that is linked through
 // a relay although discovery sees it.
-const lanRetry = 10 * time.Second
+const lanRetry = 5 * time.Second
 
 // preferLAN brings members back to the LAN: calls take the LAN link as soon as
 // there is one.
@@ -52,34 +75,20 @@ func (n *Node) preferLAN(now time.Time) {
 	n.roster.mu.Lock()
 	defer n.roster.mu.Unlock()
 	for _, m := range n.roster.members {
-		s := m.pick(nil)
-		if s == nil || s.key == lanPath || len(m.addrs) == 0 || m.dialing != nil || now.Sub(m.lanTried) < lanRetry {
+		lan := m.sessions[lanPath]
+		if m.pick(nil) == nil || lan != nil && lan.fit() || len(m.addrs) == 0 || m.dialing != nil || now.Sub(m.lanTried) < lanRetry {
 			continue
 		}
 		m.lanTried = now
 		d := &dial{done: make(chan struct{})}
 		name, ways := m.name, n.lanWays(order(slices.Clone(m.addrs)))
+		for i, w := range ways {
+			ways[i] = n.roster.watched(m, w)
+		}
 		if n.spawn(func() { n.runDial(d, &m.dialing, m, name, ways) }) {
 			m.dialing = d
 		}
 	}
-}
-
-// slept compares the wall clock, which runs on while the machine sleeps, with
-// the monotonic clock, which stands still.
-func slept(last, now time.Time) bool {
-	wall := now.Round(0).Sub(last.Round(0))
-	return wall-now.Sub(last) > wakeJump
-}
-
-var errSlept = errors.New("the machine slept")
-
-func (n *Node) wokeUp() {
-	for _, s := range n.roster.all() {
-		s.parting.Store(true)
-		s.conn.Close(errSlept)
-	}
-	n.ask()
 }
 
 func (n *Node) review(s *session, now time.Time) {

@@ -60,8 +60,8 @@ func (x *between) leave(t *testing.T) {
 	shutdown(t, x.asA)
 }
 
-// pair is a and b on LANs of their own, with a host of the intruder on each.
-type pair struct {
+// victims is a and b on LANs of their own, with a host of the intruder on each.
+type victims struct {
 	a, b     *Node
 	ran      func(int64) int
 	atA, atB *meshtest.Host
@@ -69,13 +69,13 @@ type pair struct {
 }
 
 // apart starts a and b out of each other's sight; set changes both configurations.
-func (m *mesh) apart(a, b *crypto.Identity, set func(name string, c *Config)) *pair {
+func (m *mesh) apart(a, b *crypto.Identity, set func(name string, c *Config)) *victims {
 	m.t.Helper()
 	east, west := m.world.LAN("east", "10.2.0.0/24"), m.world.LAN("west", "10.3.0.0/24")
 	is := func(name string, id *crypto.Identity) func(*Config) {
 		return func(c *Config) { c.Identity = id; set(name, c) }
 	}
-	p := &pair{
+	p := &victims{
 		a:    m.startOn(m.world.Host("a", east), "a", is("a", a)),
 		b:    m.startOn(m.world.Host("b", west), "b", is("b", b)),
 		east: east,
@@ -95,7 +95,7 @@ func tries() int {
 
 // withstand has members in the middle try to pass a call of a on to b, and to
 // call a and b under the name of the other.
-func withstand(t *testing.T, m *mesh, p *pair) {
+func withstand(t *testing.T, m *mesh, p *victims) {
 	t.Helper()
 	handle(t, p.a, "note", answer("a ran it"))
 	passed := 0

@@ -52,6 +52,7 @@ type Node struct {
 	listeners  listeners
 	peerBook   *peerBook
 	history    *history
+	around     *surroundings
 
 	ctx       context.Context // of everything the node does by itself
 	cancel    context.CancelFunc
@@ -97,6 +98,7 @@ func New(cfg Config) (*Node, error) {
 		ids: newCallIDs(), count: &counters{}, links: &link.Counters{},
 		replay:  crypto.NewReplaySet(crypto.ReplayEntries),
 		closing: make(chan struct{}), ended: make(chan struct{}), lostClaim: make(chan string, 1),
+		around: newSurroundings(),
 	}
 	if n.identity, err = n.openIdentity(); err != nil {
 		return nil, err

@@ -22,7 +22,10 @@ func (c *calling) over(ctx context.Context, m *member, s *session) (*Reply, erro
 	defer cancel(nil)
 	b := &beside{answered: make(chan result, 1)}
 	req := c.request(c.sent)
-	req.OnSuspect = func() { b.start(func() { c.second(ctx, cancel, b, m, s, c.node.reach) }, c.node) }
+	req.OnSuspect = func() {
+		c.node.roster.suspect(s)
+		b.start(func() { c.second(ctx, cancel, b, m, s, c.node.reach) }, c.node)
+	}
 	if c.req.hedge {
 		b.start(func() { c.second(ctx, cancel, b, m, s, c.node.reachBeside) }, c.node)
 	}

@@ -87,6 +87,13 @@ type Pong struct {
 // Ping measures the round trip to a node over the path that a call would
 // take, making the link if need be (the time for that is not counted).
 func (n *Node) Ping(ctx context.Context, target string) (Pong, error) {
+	return n.pingBy(ctx, target, func(ctx context.Context, m *member) (*session, error) { return n.reach(ctx, m, nil) })
+}
+
+// reaching makes a session to a member.
+type reaching func(context.Context, *member) (*session, error)
+
+func (n *Node) pingBy(ctx context.Context, target string, reach reaching) (Pong, error) {
 	ctx, cancel := n.bounded(ctx)
 	defer cancel()
 	c := &calling{node: n, target: target, req: &request{}}
@@ -100,7 +107,7 @@ func (n *Node) Ping(ctx context.Context, target string) (Pong, error) {
 		return Pong{Node: target, Path: PathInfo{Kind: "self"}}, nil
 	}
 	for {
-		pong, err := n.ping(ctx, target)
+		pong, err := n.ping(ctx, target, reach)
 		if err == nil {
 			return pong, nil
 		}
@@ -110,12 +117,12 @@ func (n *Node) Ping(ctx context.Context, target string) (Pong, error) {
 	}
 }
 
-func (n *Node) ping(ctx context.Context, target string) (Pong, error) {
+func (n *Node) ping(ctx context.Context, target string, reach reaching) (Pong, error) {
 	m, err := n.resolve(ctx, target)
 	if err != nil {
 		return Pong{}, err
 	}
-	s, err := n.reach(ctx, m, nil)
+	s, err := reach(ctx, m)
 	if err != nil {
 		return Pong{}, err
 	}
@@ -134,6 +141,7 @@ func (n *Node) Stats() Stats {
 		RefusedSource: c.RefusedSource.Load(), CutHalfOpen: c.CutHalfOpen.Load(), RefusedLinks: c.RefusedLinks.Load(),
 		LinksAccepted: c.LinksAccepted.Load(), LinksDialed: c.LinksDialed.Load(), DialsFailed: c.DialsFailed.Load(),
 		Calls: c.Calls.Load(), CallsFailed: c.CallsFailed.Load(), Retries: c.Retries.Load(), SecondPaths: c.SecondPaths.Load(),
+		PathSwitches: c.PathSwitches.Load(), Resumes: c.Resumes.Load(), AddressChanges: c.AddressChanges.Load(),
 		NameConflicts: c.NameConflicts.Load(), Renames: c.Renames.Load(),
 		RosterFull: c.RosterFull.Load(), EventsLost: c.EventsLost.Load(), PresenceRefused: c.PresenceRefused.Load(),
 		StreamItemsRefused:  n.tree.StreamMemoryRefused() + n.items.Refused(),

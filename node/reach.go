@@ -23,7 +23,7 @@ func (n *Node) reach(ctx context.Context, m *member, avoid *session) (*session, 
 		n.roster.mu.Unlock()
 		return s, nil
 	}
-	return n.share(ctx, m, &m.dialing, n.ways(m, avoid))
+	return n.share(ctx, m, &m.dialing, n.ways(m, avoid), func() *session { return m.pick(avoid) })
 }
 
 // reachBeside is reach over another path than that of s, and no other link is
@@ -35,12 +35,13 @@ func (n *Node) reachBeside(ctx context.Context, m *member, s *session) (*session
 		return other, nil
 	}
 	ways := slices.DeleteFunc(n.ways(m, s), func(w way) bool { return w.key == s.key })
-	return n.share(ctx, m, &m.besides, ways)
+	return n.share(ctx, m, &m.besides, ways, func() *session { return m.pickBeside(s) })
 }
 
-// share waits for the attempt in slot, beginning it if there is none. The caller
-// holds roster.mu, which share gives up.
-func (n *Node) share(ctx context.Context, m *member, slot **dial, ways []way) (*session, error) {
+// share waits for the attempt in slot, beginning it if there is none, or until
+// found finds a session that came up otherwise: the member may have dialled us.
+// The caller holds roster.mu, which share gives up.
+func (n *Node) share(ctx context.Context, m *member, slot **dial, ways []way, found func() *session) (*session, error) {
 	d := *slot
 	if d == nil {
 		d = &dial{done: make(chan struct{})}
@@ -52,12 +53,23 @@ func (n *Node) share(ctx context.Context, m *member, slot **dial, ways []way) (*
 			return nil, ErrShutdown
 		}
 	}
+	changed := n.roster.changed
 	n.roster.mu.Unlock()
-	select {
-	case <-d.done:
-		return d.session, d.err
-	case <-ctx.Done():
-		return nil, ctx.Err()
+	for {
+		select {
+		case <-d.done:
+			return d.session, d.err
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-changed:
+			n.roster.mu.Lock()
+			s := found()
+			changed = n.roster.changed
+			n.roster.mu.Unlock()
+			if s != nil {
+				return s, nil
+			}
+		}
 	}
 }
 
@@ -86,7 +98,7 @@ func (n *Node) adopt(l *link.Link, key pathKey, keepAlive bool) (*session, error
 	s.conn = n.newConn(s)
 	parting := n.roster.attach(s, n.Name())
 	if !n.spawn(func() { n.serve(s) }) {
-		n.roster.detach(s, ErrShutdown.Error())
+		n.roster.detach(s, true, ErrShutdown)
 		s.link.Close(ErrShutdown)
 		_ = s.conn.Run() // ends at once and tidies up
 		n.peerBook.close(s)

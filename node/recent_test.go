@@ -12,8 +12,8 @@ import (
 
 func near(got, want float64) bool { return math.Abs(got-want) <= 0.01*want }
 
-// sleeper takes as long as its argument says.
-func sleeper(_ context.Context, c *commands.Call) (any, error) {
+// pausing takes as long as its argument says.
+func pausing(_ context.Context, c *commands.Call) (any, error) {
 	d, err := commands.Arg[time.Duration](c, 0)
 	time.Sleep(d)
 	return nil, err
@@ -22,8 +22,8 @@ func sleeper(_ context.Context, c *commands.Call) (any, error) {
 func TestS3_16_TheLast1024OfEachCommandAndOverall(t *testing.T) {
 	inMesh(t, func(t *testing.T, m *mesh) {
 		a, b := m.start("a"), m.start("b")
-		handle(t, b, "slow", sleeper)
-		handle(t, b, "fast", sleeper)
+		handle(t, b, "slow", pausing)
+		handle(t, b, "fast", pausing)
 		every := time.NewTicker(100 * time.Millisecond)
 		defer every.Stop()
 		call := func(path string, d time.Duration) {
@@ -70,7 +70,7 @@ func TestS3_16_TheLast1024OfEachCommandAndOverall(t *testing.T) {
 func TestS3_16_ResponseIncludesTheWaitAndWorkDoesNot(t *testing.T) {
 	inMesh(t, func(t *testing.T, m *mesh) {
 		a, b := m.start("a"), m.start("b", func(c *Config) { c.Limits.HandlersPerPeer = 1 })
-		handle(t, b, "wait", sleeper)
+		handle(t, b, "wait", pausing)
 		var calls sync.WaitGroup
 		for range 4 {
 			calls.Go(func() {

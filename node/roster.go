@@ -29,8 +29,11 @@ type member struct {
 	// doubted: until then the member counts as a claimant of its name only
 	// if nobody else does, because it did not answer to it.
 	doubted  time.Time
-	goodbye  bool              // it said that it goes
-	path     pathKey           // that calls took, as far as events told
+	goodbye  bool      // it said that it goes
+	path     pathKey   // that calls take
+	why      string    // it was chosen
+	switched time.Time // when calls last went from one path to another
+	paths    map[pathKey]*pathRecord
 	lanTried time.Time         // when preferLAN last tried
 	seats    map[seat]struct{} // where relays see it
 	sessions map[pathKey]*session
@@ -95,7 +98,7 @@ func (r *roster) ensure(id crypto.InstanceID, name string, key crypto.NodeKey, h
 			r.count.RosterFull.Add(1)
 			return nil
 		}
-		m = &member{instance: id, seats: map[seat]struct{}{}, sessions: map[pathKey]*session{}}
+		m = &member{instance: id, seats: map[seat]struct{}{}, sessions: map[pathKey]*session{}, paths: map[pathKey]*pathRecord{}}
 		r.members[id] = m
 		r.enroll(m, name)
 		r.events.emit(Event{Kind: Joined, Node: name, Key: key, Reason: how})

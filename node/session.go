@@ -7,7 +7,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/fernmesh/fernmesh/crypto"
 	"github.com/fernmesh/fernmesh/node/internal/link"
 	"github.com/fernmesh/fernmesh/node/internal/rpc"
 )
@@ -24,6 +23,7 @@ type session struct {
 	renewing  atomic.Bool
 	measured  atomic.Bool // a ping was sent for its round trip
 	record    *peerRecord // what is counted of the peer
+	silent    time.Time   // when the peer was found silent; guarded by roster.mu
 	keepAlive bool        // a static peer: never closed for being idle
 }
 
@@ -33,13 +33,6 @@ const crossWindow = 5 * time.Second
 
 func (s *session) info() PathInfo {
 	return PathInfo{Kind: kind(s.key.transport), Addr: s.peer.Remote, RTT: s.conn.RTT(), Dialed: s.link.Initiator(), Since: s.created}
-}
-
-func kind(t crypto.Transport) string {
-	if t == crypto.TransportRelay {
-		return "relay"
-	}
-	return "lan"
 }
 
 // attach enters a new session in the roster and returns the sessions that
@@ -82,6 +75,7 @@ func (r *roster) attach(s *session, own string) (parting map[*session]parted) {
 		}
 		parting[old] = why
 	}
+	m.record(s.key, s.peer.Remote).down = false
 	r.prefer(m, m.displaced())
 	r.wake()
 	return parting
@@ -106,16 +100,22 @@ func (r *roster) keeps(s *session, own string) bool {
 	return s.link.Initiator() == (order < 0)
 }
 
-// detach removes a session that ended. The member goes with it unless
-// discovery still sees it or another link holds.
-func (r *roster) detach(s *session, why string) {
+// detach removes a session that ended; parting tells that its end was begun
+// before. The member goes with it unless discovery still sees it or another link
+// holds.
+func (r *roster) detach(s *session, parting bool, cause error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.observers, s)
 	m := r.members[s.peer.Hello.Instance]
-	if m == nil || m.sessions[s.key] != s {
+	if m == nil || s.peer.Capabilities.Observer {
 		return
 	}
+	m.closed(s, parting, cause)
+	if m.sessions[s.key] != s {
+		return
+	}
+	why := reason(cause)
 	delete(m.sessions, s.key)
 	m.byLink = m.byLink && len(m.sessions) > 0
 	if !m.here() {
@@ -137,34 +137,6 @@ func (r *roster) best(m *member, avoid *session) *session {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return m.pick(avoid)
-}
-
-// pick chooses the session for a new call: the LAN's, else that of the relay
-// with the shortest round trip.
-func (m *member) pick(avoid *session) (best *session) {
-	for _, s := range m.sessions {
-		if s != avoid && !s.parting.Load() && (best == nil || s.better(best)) {
-			best = s
-		}
-	}
-	return best
-}
-
-// pickBeside is pick among the sessions on another path than s.
-func (m *member) pickBeside(s *session) (best *session) {
-	for _, o := range m.sessions {
-		if o.key != s.key && !o.parting.Load() && (best == nil || o.better(best)) {
-			best = o
-		}
-	}
-	return best
-}
-
-func (s *session) better(o *session) bool {
-	if s.key.transport != o.key.transport {
-		return s.key.transport == crypto.TransportLAN
-	}
-	return s.conn.RTT() < o.conn.RTT()
 }
 
 // all returns every session, those of observers included.

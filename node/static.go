@@ -22,10 +22,11 @@ func (n *Node) keepStatic(host string) {
 				wait = n.cfg.Timers.StaticRetryMin
 			}
 		}
-		if !n.pause(wait/2 + rand.N(wait/2)) { // jitter: peers of a restarted node do not come back in step
-			return
+		wait *= 2
+		if n.nap(n.ctx, wait/4+rand.N(wait/4)) { // jitter: peers of a restarted node do not come back in step
+			wait = n.cfg.Timers.StaticRetryMin
 		}
-		wait = min(2*wait, n.cfg.Timers.StaticRetryMax)
+		wait = min(wait, n.cfg.Timers.StaticRetryMax)
 	}
 }
 

@@ -21,6 +21,7 @@ type counters struct {
 	IdentitiesRefused, StateTroubles               atomic.Uint64
 	KnownPeersFull                                 atomic.Uint64
 	Dials, BacklogFull, PeersForgotten             atomic.Uint64
+	PathSwitches, Resumes, AddressChanges          atomic.Uint64
 }
 
 // Stats counts what happened since the node was made. Counters only grow;
@@ -69,6 +70,12 @@ type Stats struct {
 	// how often a link was not read for a moment because its calls were refused,
 	// Paced because it called so fast that the calls of others had to wait.
 	Overloaded, PeerFull, NodeFull, PeerHeavy, NodeHeavy, Slowed, Paced uint64
+	// PathSwitches counts how often the calls to a peer went from one path to
+	// another.
+	PathSwitches uint64
+	// Resumes counts how often the machine had slept, AddressChanges how often it
+	// had lost or got addresses.
+	Resumes, AddressChanges uint64
 	// NameConflicts counts other claims to this node's name, Renames how
 	// often this node gave way.
 	NameConflicts, Renames uint64

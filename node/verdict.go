@@ -44,7 +44,7 @@ func (c *calling) verdict(ctx context.Context, err error) error {
 	case errors.As(err, &ambiguous):
 		return c.fail(commands.FailedPrecondition, commands.WherePath, ambiguous, "rename or stop one of them")
 	case errors.As(err, &nopath):
-		return c.fail(commands.Unavailable, commands.WherePath, nopath, "see which of its addresses answers with \"fernmesh ping\"")
+		return c.fail(commands.Unavailable, commands.WherePath, nopath, "see which of its paths answers with \"fernmesh ping --paths\"")
 	case errors.Is(err, ErrShutdown), errors.Is(err, ErrNotStarted):
 		return c.fail(commands.Unavailable, commands.WhereCaller, err, "")
 	case errors.Is(err, errRestarted):

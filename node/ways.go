@@ -27,6 +27,9 @@ var lanPath = pathKey{transport: crypto.TransportLAN}
 // The path of avoid, which has fallen silent, comes last. Callers hold roster.mu.
 func (n *Node) ways(m *member, avoid *session) []way {
 	ways := append(n.lanWays(order(slices.Clone(m.addrs))), m.relayWays()...)
+	for i, w := range ways {
+		ways[i] = n.roster.watched(m, w)
+	}
 	if avoid == nil {
 		return ways
 	}

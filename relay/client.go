@@ -75,6 +75,9 @@ func (c *Client) RelayID() ID { return c.relay }
 // Self returns this member's address.
 func (c *Client) Self() Addr { return c.self }
 
+// LocalAddr returns this end's address of the connection to the relay.
+func (c *Client) LocalAddr() net.Addr { return c.raw.LocalAddr() }
+
 // Secure reports whether the connection is TLS.
 func (c *Client) Secure() bool { return c.secure }
 

@@ -47,11 +47,11 @@ func (m *Main) rootCommand() *cobra.Command {
 	root.SetUsageTemplate(strings.Replace(root.UsageTemplate(), "{{if .Runnable}}", "{{if and .Runnable .HasParent}}", 1))
 	root.SetHelpCommand(helpCommand())
 	root.AddCommand(
-		m.initCommand(), m.inviteCommand(), m.joinCommand(), m.keygenCommand(), m.trustCommand(),
+		m.initCommand(), m.inviteCommand(), m.joinCommand(), m.keygenCommand(), m.keysCommand(), m.trustCommand(),
 		m.serveCommand(), m.exposeCommand(), m.forwardCommand(),
 		m.callCommand(), m.publishCommand(), m.subscribeCommand(),
-		m.peersCommand(), m.treeCommand(), m.describeCommand(), m.pingCommand(), m.statsCommand(), m.healthCommand(), m.statusCommand(), m.watchCommand(),
-		m.keysCommand(), m.policyCommand(), m.relayRoomCommand(),
+		m.peersCommand(), m.treeCommand(), m.describeCommand(), m.pingCommand(), m.statusCommand(), m.statsCommand(), m.healthCommand(), m.watchCommand(),
+		m.policyCommand(), m.relayRoomCommand(),
 		m.demoCommand(), m.demoRelayCommand(), m.versionCommand(), m.completionCommand(),
 		configTopic(), programsTopic(), outputTopic(), exitCodesTopic(),
 	)

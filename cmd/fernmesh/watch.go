@@ -22,6 +22,7 @@ It begins with a line for each node that is known.
                     about the links of this program
     relay up, relay down
                     a relay was joined, or is lost or not reached
+    network changed this machine slept, or its addresses changed
     name conflict, renamed, identity changed, identity refused, state file, discovery
                     what an operator should know
 

@@ -3,6 +3,7 @@ package link
 import (
 	"context"
 	"log/slog"
+	"net"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -29,8 +30,8 @@ type Link struct {
 
 	// Write state, of whoever set box.writing.
 	out      outgoing
-	bytesOut atomic.Uint64
 	slow     atomic.Int64 // until when the peer counts as slow, as a duration since opened
+	bytesOut atomic.Uint64
 
 	box  outbox
 	wake chan struct{} // has the writer look at the outbox; capacity 1
@@ -68,6 +69,14 @@ func (l *Link) Initiator() bool { return l.initiator }
 
 // Age returns how long the link has been open.
 func (l *Link) Age() time.Duration { return time.Since(l.opened) }
+
+// Local returns this side's address, if the carrier has one of its own.
+func (l *Link) Local() net.Addr {
+	if c, ok := l.carrier.(interface{ LocalAddr() net.Addr }); ok {
+		return c.LocalAddr()
+	}
+	return nil
+}
 
 // LastReceived returns when the last byte came, as far as the carrier tells,
 // else the last frame.
