@@ -72,18 +72,21 @@ func (n *Node) welcome(conn net.Conn) {
 func (n *Node) handshake(guard *admission, v *visitor, c link.Carrier, key pathKey, keys *ring) {
 	ctx, cancel := context.WithTimeout(n.ctx, n.cfg.Timers.Handshake)
 	defer cancel()
+	life := n.peers.accepted(key, c.Remote())
 	l, err := link.Accept(ctx, c, n.linkConfig(keys))
 	guard.leave(v, err == nil || isRefusal(err))
 	if err != nil {
+		n.failed(life, err)
 		return
 	}
 	n.count.LinksAccepted.Add(1)
 	if len(n.roster.all()) >= n.cfg.Limits.Links {
 		n.count.RefusedLinks.Add(1)
 		l.Close(errTooManyLinks)
+		life.end(ReasonHelloRefused, errTooManyLinks)
 		return
 	}
-	_, _ = n.adopt(l, key, false) // a link that parts at once has told its peer why
+	_, _ = n.adopt(l, life, "") // a link that parts at once has told its peer why
 }
 
 var errTooManyLinks = errors.New("too many links")

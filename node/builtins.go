@@ -23,7 +23,7 @@ func (n *Node) addBuiltins() error {
 	}{
 		{"__echo__", "Returns the arguments: {args: [...], kwargs: {...}}.", echo},
 		{"__list_commands__", "Returns the sorted paths of all commands, or of those at or below the path given.", n.listCommands},
-		{"__peers__", "Returns the other nodes this node knows, with their paths.", n.listPeers},
+		{"__peers__", "Returns the other nodes this node knows, and the configured ones that are not there, with their states and paths.", n.listPeers},
 		{"__info__", "Returns what this node is: name, version, time up, number of commands, limits.", n.info},
 	} {
 		if err := n.tree.Handle(b.path, b.h, commands.Doc(b.doc), commands.Idempotent(), commands.Force()); err != nil {
@@ -62,12 +62,16 @@ func (n *Node) listPeers(context.Context, *commands.Call) (any, error) {
 		if !p.Key.IsZero() {
 			key = p.Key.String()
 		}
-		peers = append(peers, map[string]any{
+		entry := map[string]any{
 			"name": p.Name, "key": key, "paths": pathRows(n.roster.paths(p.Instance)),
 			"product": p.Product, "version": p.Version, "services": listed(p.Services), "common": orNone(p.Common),
-		})
+		}
+		if known, ok := n.Peer(p.Name); ok {
+			known.Status().describe(entry)
+		}
+		peers = append(peers, entry)
 	}
-	return peers, nil
+	return append(peers, n.absent()...), nil
 }
 
 func (n *Node) info(context.Context, *commands.Call) (any, error) {
@@ -104,7 +108,7 @@ func (n *Node) statistics() map[string]any {
 		"argument_bytes": served.ArgumentBytes,
 		"overloaded":     served.Overloaded, "cancelled": served.Cancelled,
 		"handshakes_refused": s.Handshakes, "adverts_accepted": s.Discovery.Accepted, "adverts_refused": byCause(s.Discovery),
-		"commands_unlisted": s.CommandsUnlisted, "descriptions_cut": s.DescriptionsCut,
+		"commands_unlisted": s.CommandsUnlisted, "descriptions_cut": s.DescriptionsCut, "illegal_moves": s.IllegalMoves,
 	}
 }
 

@@ -118,7 +118,7 @@ type Config struct {
 	// Net is the network to use: nil means the machine's.
 	Net sockets.Net
 	// Logger receives warnings and errors; nil discards them. No key,
-	// argument or result is ever logged.
+	// argument or result is ever logged. Its handler must not call the node.
 	Logger *slog.Logger
 	// DefaultTimeout bounds calls whose context has no deadline (5 s).
 	DefaultTimeout time.Duration
@@ -136,6 +136,12 @@ type Config struct {
 	// Limits and Timers; zero fields mean defaults.
 	Limits Limits
 	Timers Timers
+	// PeerTimers are times of single peers, by name or by their address in Peers;
+	// at least 10 ms each, 0 for the node's own.
+	PeerTimers map[string]PeerTimers
+	// AlwaysReconnect also dials static peers again that parted with BYE and did
+	// not ask to be dialled again.
+	AlwaysReconnect bool
 
 	// allowRelay tells which addresses a learned relay may have.
 	allowRelay func(netip.Addr) bool
@@ -169,7 +175,7 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
-	for _, check := range []func(*Config) error{checkNames, checkOffers, checkCapabilities, checkKeys, checkPorts, checkPaths, checkTrust, checkStats} {
+	for _, check := range []func(*Config) error{checkNames, checkOffers, checkCapabilities, checkKeys, checkPorts, checkPaths, checkTrust, checkStats, checkPeerTimers} {
 		if err := check(&c); err != nil {
 			return c, err
 		}

@@ -110,7 +110,7 @@ func (n *Node) discovered(c discovery.Change) {
 	switch {
 	case e.Host != "":
 		if c.Kind == discovery.Added {
-			n.spawn(func() { n.keepStatic(e.Host) })
+			n.spawn(func() { n.persist(e.Host) })
 		}
 	case c.Kind == discovery.Removed:
 		n.roster.gone(e.Instance, string(c.Why))
@@ -188,10 +188,11 @@ func (n *Node) takeDown(ctx context.Context) error {
 	}
 	var parting sync.WaitGroup
 	for _, s := range n.roster.all() {
+		s.life.parts(ReasonShutdown, ErrShutdown)
 		parting.Go(func() {
 			ctx, stop := n.farewell(ctx, s)
 			defer stop()
-			_ = s.conn.Bye(ctx, wire.Bye{Code: byeRebooting, Text: "shutting down"})
+			_ = s.conn.Bye(ctx, wire.Bye{Code: byeRebooting, ComeBackAfter: max(n.cfg.Timers.ComeBack, 0), Text: "shutting down"})
 		})
 	}
 	parting.Wait()

@@ -110,10 +110,13 @@ type Timers struct {
 	// that could not be renewed, or whose streams do not end (24 h).
 	Renew   time.Duration
 	HardEnd time.Duration
-	// StaticRetryMin and StaticRetryMax bound the wait between attempts to
-	// reach a static peer (1 s to 60 s, doubling, with jitter).
+	// StaticRetryMin and StaticRetryMax bound the wait before a lost static peer
+	// is dialled again (1 s to 60 s, doubling, and up to half as much by chance).
 	StaticRetryMin time.Duration
 	StaticRetryMax time.Duration
+	// ComeBack is after what time static peers of this node may dial it again
+	// when it has shut down (1 s); a negative value asks them not to, by themselves.
+	ComeBack time.Duration
 	// Drain is how long a parting link may finish accepted calls (10 s); open
 	// streams may take until HardEnd, unless the node shuts down.
 	Drain time.Duration
@@ -195,6 +198,7 @@ func (t Timers) withDefaults() Timers {
 	or(&t.HardEnd, 24*time.Hour)
 	or(&t.StaticRetryMin, time.Second)
 	or(&t.StaticRetryMax, time.Minute)
+	or(&t.ComeBack, time.Second)
 	or(&t.Drain, 10*time.Second)
 	or(&t.RelayConnect, 10*time.Second)
 	or(&t.RelayRetryMin, time.Second)

@@ -60,15 +60,17 @@ func FromContext(ctx context.Context) (*Node, bool) {
 }
 
 func (n *Node) newConn(s *session) *rpc.Conn {
-	t, credit := n.cfg.Timers, wire.LinkCreditLAN
+	t, credit, own := n.cfg.Timers, wire.LinkCreditLAN, n.timersOf(s)
 	if s.key.transport == crypto.TransportRelay {
 		credit = wire.LinkCreditRelay
 	}
 	return rpc.New(s.link, n.server, rpc.Config{
-		Timers:     rpc.Timers{IdlePing: t.IdlePing, BusyPing: t.BusyPing, Suspect: t.Suspect, Dead: t.Dead},
+		Timers:     rpc.Timers{IdlePing: own.Idle, BusyPing: min(t.BusyPing, own.Idle), Suspect: t.Suspect, Dead: own.Pong},
 		LinkCredit: credit,
 		Traffic:    &s.record.traffic,
 		OnBye:      func(bye wire.Bye) { n.heardBye(s, bye) },
+		OnProbe:    s.life.probed,
+		OnEnd:      func(err error) { n.linkEnding(s, err) },
 		OnMessage:  func(m wire.Message) error { return n.heard(s, m) },
 	})
 }
@@ -76,6 +78,8 @@ func (n *Node) newConn(s *session) *rpc.Conn {
 // heardBye takes a peer's BYE.
 func (n *Node) heardBye(s *session, bye wire.Bye) {
 	s.parting.Store(true)
+	n.peers.heardBye(s.life, bye)
+	s.life.parts(ReasonPeerBye, &rpc.ByeError{Bye: bye})
 	if bye.Code == byeRebooting {
 		n.roster.leaves(s.peer.Hello.Instance)
 	}
@@ -101,6 +105,7 @@ func (n *Node) serve(s *session) {
 		n.events.emit(about)
 	}
 	n.roster.detach(s, parting, err)
+	s.life.end(reasonOf(err), err)
 }
 
 // origin says which side made a link.
@@ -118,12 +123,17 @@ func reason(err error) string {
 	return err.Error()
 }
 
+// atOnce is the advice of a BYE that ends one link and not the acquaintance:
+// whoever needs another may make it.
+const atOnce = time.Millisecond
+
 // part says BYE on a session and lets accepted calls and open streams finish,
 // without waiting.
 func (n *Node) part(s *session, why parted) {
 	if s.parting.Swap(true) {
 		return
 	}
+	s.life.parts(ReasonClean, nil)
 	n.roster.reconsider(s, why.text)
 	if !n.spawn(func() {
 		if why.gone {
@@ -132,7 +142,7 @@ func (n *Node) part(s *session, why parted) {
 		}
 		ctx, stop := n.patience(s)
 		defer stop()
-		_ = s.conn.Bye(ctx, wire.Bye{Code: why.code, Text: why.text}) // the link ends either way
+		_ = s.conn.Bye(ctx, wire.Bye{Code: why.code, Text: why.text, ComeBackAfter: atOnce}) // the link ends either way
 	}) {
 		s.conn.Close(ErrShutdown)
 	}

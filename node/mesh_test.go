@@ -36,7 +36,8 @@ type mesh struct {
 	lan   *meshtest.LAN
 	key   crypto.Key
 	hosts int
-	homes sync.Map // the host of each node that startOn brought up
+	known map[string]*meshtest.Host // the latest host of each name
+	homes sync.Map                  // the host of each node that startOn brought up
 }
 
 // homeOf is the host of a node that startOn brought up.
@@ -55,7 +56,7 @@ func inMesh(t *testing.T, f func(t *testing.T, m *mesh)) {
 	synctest.Test(t, func(t *testing.T) {
 		w := meshtest.NewWorld(1)
 		t.Cleanup(w.Close)
-		f(t, &mesh{t: t, world: w, lan: w.LAN("home", "10.1.0.0/24"), key: crypto.GenerateKey()})
+		f(t, &mesh{t: t, world: w, lan: w.LAN("home", "10.1.0.0/24"), key: crypto.GenerateKey(), known: map[string]*meshtest.Host{}})
 	})
 }
 
@@ -66,7 +67,9 @@ func (m *mesh) config(name string, net sockets.Net) Config {
 // host makes a host of its own for a node.
 func (m *mesh) host(name string) *meshtest.Host {
 	m.hosts++
-	return m.world.Host(fmt.Sprintf("%s-%d", name, m.hosts), m.lan)
+	h := m.world.Host(fmt.Sprintf("%s-%d", name, m.hosts), m.lan)
+	m.known[name] = h
+	return h
 }
 
 // start brings a node up on a host of its own; set changes its configuration.

@@ -53,6 +53,7 @@ type Node struct {
 	peerBook   *peerBook
 	history    *history
 	around     *surroundings
+	peers      *peerTable
 
 	ctx       context.Context // of everything the node does by itself
 	cancel    context.CancelFunc
@@ -121,7 +122,9 @@ func New(cfg Config) (*Node, error) {
 	n.tree.SetStreamMemory(cfg.Limits.StreamBytes)
 	n.guard = newAdmission(cfg.Limits, n.count)
 	n.events = newEvents(cfg.Limits.EventQueue, n.count)
+	n.peers = newPeerTable(&cfg, n.count)
 	n.roster = newRoster(n.instance, cfg.Limits.Roster, n.count, n.events)
+	n.roster.peers = n.peers
 	n.offers = newOffers(&n.cfg)
 	n.ctx, n.cancel = context.WithCancel(context.Background())
 	n.tallies = newTallies(cfg.Limits.CommandStats, n.count)

@@ -31,6 +31,9 @@ func (n *Node) wait(ctx context.Context, s *session, giveUp context.CancelFunc) 
 	if !sleep(ctx, n.cfg.Timers.Drain) {
 		return
 	}
+	if s.conn.Streams() == 0 {
+		return
+	}
 	for s.conn.Streams() > 0 {
 		left := time.Until(s.created.Add(n.cfg.Timers.HardEnd))
 		if left <= 0 {
@@ -41,6 +44,7 @@ func (n *Node) wait(ctx context.Context, s *session, giveUp context.CancelFunc) 
 			return
 		}
 	}
+	sleep(ctx, maintainEvery) // the end of the last one is on its way
 }
 
 // farewell bounds the parting of a session at Shutdown by ctx, and by

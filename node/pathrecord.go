@@ -75,12 +75,12 @@ func (p *pathRecord) fail(now time.Time, why string) { p.down, p.failed, p.failu
 // roster.mu.
 func (r *roster) watched(m *member, w way) way {
 	dial := w.dial
-	w.dial = func(ctx context.Context, name string) (*link.Link, error) {
+	w.dial = func(ctx context.Context, a *attempt) (*link.Link, error) {
 		r.mu.Lock()
 		p := m.record(w.key, w.label)
 		p.dialing++
 		r.mu.Unlock()
-		l, err := dial(ctx, name)
+		l, err := dial(ctx, a)
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		p.dialing--

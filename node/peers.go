@@ -152,6 +152,7 @@ func (n *Node) Stats() Stats {
 		TracesIgnored:     c.TracesIgnored.Load(),
 		IdentitiesRefused: c.IdentitiesRefused.Load(), KnownPeersFull: c.KnownPeersFull.Load(), StateTroubles: c.StateTroubles.Load(),
 		Dials: c.Dials.Load(), BacklogFull: c.BacklogFull.Load(), PeersForgotten: c.PeersForgotten.Load(),
+		IllegalMoves: c.IllegalMoves.Load(),
 	}
 	n.addPolicyStats(&s)
 	s.addServed(n.server.Stats())

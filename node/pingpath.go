@@ -34,11 +34,11 @@ func (n *Node) reachBy(ctx context.Context, m *member, path string) (*session, e
 	if len(ways) == 0 {
 		return nil, &NoPathError{Name: name, Tried: []string{"no path " + path + " is known; " + known}}
 	}
-	l, w, err := n.race(ctx, name, ways)
+	l, life, err := n.race(ctx, whom{name: name, peer: n.peers.find(name)}, ways)
 	if err != nil {
 		return nil, err
 	}
-	return n.adopt(l, w.key, false)
+	return n.adopt(l, life, "")
 }
 
 // matching finds the session on a path that a user named, or the ways to make

@@ -74,12 +74,12 @@ func (n *Node) share(ctx context.Context, m *member, slot **dial, ways []way, fo
 }
 
 func (n *Node) runDial(d *dial, slot **dial, m *member, name string, ways []way) {
-	ctx, cancel := context.WithTimeout(n.ctx, 2*n.cfg.Timers.Handshake)
+	ctx, cancel := context.WithTimeout(n.ctx, 2*max(n.cfg.Timers.Handshake, n.timers(name).Hello))
 	defer cancel()
 	var s *session
-	l, w, err := n.race(ctx, name, ways)
+	l, life, err := n.race(ctx, whom{name: name, peer: n.peers.find(name)}, ways)
 	if err == nil {
-		s, err = n.adopt(l, w.key, false)
+		s, err = n.adopt(l, life, "")
 	}
 	if refusedHere(err) && n.roster.best(m, nil) == nil {
 		n.roster.doubt(m) // another may claim the name rightly
@@ -92,8 +92,13 @@ func (n *Node) runDial(d *dial, slot **dial, m *member, name string, ways []way)
 }
 
 // adopt starts a session on a fresh link and settles which links part for it.
-func (n *Node) adopt(l *link.Link, key pathKey, keepAlive bool) (*session, error) {
-	s := &session{link: l, peer: l.Peer(), created: time.Now(), keepAlive: keepAlive, key: key}
+// host is the address of a static peer that was dialled, whose link is kept.
+func (n *Node) adopt(l *link.Link, life *life, host string) (*session, error) {
+	s := &session{link: l, peer: l.Peer(), created: time.Now(), keepAlive: host != "", key: life.key, life: life}
+	if !s.peer.Capabilities.Observer {
+		n.peers.introduced(life, s.peer.Hello.Name, host)
+	}
+	life.move(StateReady)
 	n.peerBook.open(s)
 	s.conn = n.newConn(s)
 	parting := n.roster.attach(s, n.Name())
@@ -102,6 +107,7 @@ func (n *Node) adopt(l *link.Link, key pathKey, keepAlive bool) (*session, error
 		s.link.Close(ErrShutdown)
 		_ = s.conn.Run() // ends at once and tidies up
 		n.peerBook.close(s)
+		life.end(ReasonShutdown, ErrShutdown)
 		return nil, ErrShutdown
 	}
 	for o, why := range parting {

@@ -130,10 +130,7 @@ func (l *line) active() bool {
 
 // dial opens a session to the seat and makes a link over it, under the key of
 // its room.
-func (s seat) dial(ctx context.Context, name string) (*link.Link, error) {
-	n := s.line.node
-	ctx, cancel := context.WithTimeout(ctx, n.cfg.Timers.Handshake)
-	defer cancel()
+func (s seat) dial(ctx context.Context, a *attempt) (*link.Link, error) {
 	client := s.line.live()
 	if client == nil {
 		return nil, relay.ErrClosed
@@ -142,7 +139,7 @@ func (s seat) dial(ctx context.Context, name string) (*link.Link, error) {
 	if err != nil {
 		return nil, err
 	}
-	return link.Dial(ctx, ch, n.linkConfig(&ring{usable: []*crypto.Schedule{s.line.schedule}}), name)
+	return s.line.node.greet(ctx, a, ch, &ring{usable: []*crypto.Schedule{s.line.schedule}})
 }
 
 // seated takes over that a relay shows a member, which is returned if it may have

@@ -62,6 +62,7 @@ type roster struct {
 	max    int
 	count  *counters
 	events *events
+	peers  *peerTable
 
 	mu        sync.Mutex
 	members   map[crypto.InstanceID]*member
@@ -112,6 +113,7 @@ func (r *roster) ensure(id crypto.InstanceID, name string, key crypto.NodeKey, h
 func (r *roster) enroll(m *member, name string) {
 	m.name = name
 	r.byName[name] = append(r.byName[name], m)
+	r.peers.meets(name)
 }
 
 func (r *roster) strike(m *member) {

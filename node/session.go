@@ -18,6 +18,7 @@ type session struct {
 	link      *link.Link
 	peer      link.Peer
 	key       pathKey
+	life      *life
 	created   time.Time
 	parting   atomic.Bool
 	renewing  atomic.Bool

@@ -22,6 +22,7 @@ type counters struct {
 	KnownPeersFull                                 atomic.Uint64
 	Dials, BacklogFull, PeersForgotten             atomic.Uint64
 	PathSwitches, Resumes, AddressChanges          atomic.Uint64
+	IllegalMoves                                   atomic.Uint64
 }
 
 // Stats counts what happened since the node was made. Counters only grow;
@@ -115,6 +116,9 @@ type Stats struct {
 	// StateTroubles counts how often a file of the state directory could not be
 	// used or written.
 	StateTroubles uint64
+	// IllegalMoves counts moves between states of a link that may not be, and
+	// were not done: faults of this program.
+	IllegalMoves uint64
 	// Handshakes counts refused handshakes by cause.
 	Handshakes map[string]uint64
 	// Discovery counts what discovery heard and refused.

@@ -17,7 +17,21 @@ import (
 type way struct {
 	label string // for errors
 	key   pathKey
-	dial  func(ctx context.Context, name string) (*link.Link, error)
+	dial  func(ctx context.Context, a *attempt) (*link.Link, error)
+}
+
+// whom says who is to answer an attempt.
+type whom struct {
+	name string // empty: whoever is there
+	host string // of Config.Peers, if that was dialled
+	peer *lifeRecord
+}
+
+// attempt is one try of one way.
+type attempt struct {
+	whom
+	life  *life
+	hello time.Duration // for each of the connection and HELLO
 }
 
 // lanPath is the path of every LAN address: there is one LAN link per member.
@@ -48,8 +62,8 @@ func (n *Node) ways(m *member, avoid *session) []way {
 func (n *Node) lanWays(addrs []netip.AddrPort) []way {
 	ways := make([]way, 0, len(addrs))
 	for _, addr := range addrs {
-		ways = append(ways, way{addr.String(), lanPath, func(ctx context.Context, name string) (*link.Link, error) {
-			return n.dialLAN(ctx, name, addr.String())
+		ways = append(ways, way{addr.String(), lanPath, func(ctx context.Context, a *attempt) (*link.Link, error) {
+			return n.dialLAN(ctx, a, addr.String())
 		}})
 	}
 	return ways
@@ -78,6 +92,7 @@ func order(addrs []discovery.Addr) []netip.AddrPort {
 // tried is the end of one attempt on one way.
 type tried struct {
 	way  way
+	life *life
 	link *link.Link
 	err  error
 }
@@ -85,18 +100,18 @@ type tried struct {
 // race tries the ways one after the other, the next one beside those that have
 // been silent for Timers.Race or at once when one fails, and returns the first
 // link. Attempts that come too late are closed.
-func (n *Node) race(ctx context.Context, name string, ways []way) (*link.Link, way, error) {
+func (n *Node) race(ctx context.Context, to whom, ways []way) (*link.Link, *life, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	results := make(chan tried, len(ways))
-	failed := &NoPathError{Name: name}
+	failed := &NoPathError{Name: to.name}
 	var last error
 	running, next := 0, 0
 	for next < len(ways) || running > 0 {
 		var hurry <-chan time.Time
 		if next < len(ways) {
 			if running == 0 {
-				n.try(ctx, name, ways[next], results)
+				n.try(ctx, to, ways[next], results)
 				next, running = next+1, running+1
 				continue
 			}
@@ -106,14 +121,14 @@ func (n *Node) race(ctx context.Context, name string, ways []way) (*link.Link, w
 		}
 		select {
 		case <-hurry:
-			n.try(ctx, name, ways[next], results)
+			n.try(ctx, to, ways[next], results)
 			next, running = next+1, running+1
 		case r := <-results:
 			running--
 			if r.err == nil {
 				n.count.LinksDialed.Add(1)
 				n.discard(results, running)
-				return r.link, r.way, nil
+				return r.link, r.life, nil
 			}
 			n.count.DialsFailed.Add(1)
 			failed.Tried = append(failed.Tried, fmt.Sprintf("%s: %v", r.way.label, r.err))
@@ -123,15 +138,21 @@ func (n *Node) race(ctx context.Context, name string, ways []way) (*link.Link, w
 	if len(ways) == 0 {
 		failed.Tried = append(failed.Tried, "no address is known")
 	}
-	return nil, way{}, errors.Join(failed, last)
+	return nil, nil, errors.Join(failed, last)
 }
 
-func (n *Node) try(ctx context.Context, name string, w way, results chan<- tried) {
+func (n *Node) try(ctx context.Context, to whom, w way, results chan<- tried) {
+	a := &attempt{whom: to, hello: n.timers(to.name, to.host).Hello}
+	a.life = n.peers.dialled(to.peer, w.key, w.label)
 	if !n.spawn(func() {
-		l, err := w.dial(ctx, name)
-		results <- tried{w, l, err}
+		l, err := w.dial(ctx, a)
+		if err != nil {
+			n.failed(a.life, err)
+		}
+		results <- tried{w, a.life, l, err}
 	}) {
-		results <- tried{w, nil, ErrShutdown}
+		a.life.end(ReasonShutdown, ErrShutdown)
+		results <- tried{w, a.life, nil, ErrShutdown}
 	}
 }
 
@@ -144,6 +165,7 @@ func (n *Node) discard(results <-chan tried, running int) {
 		for range running {
 			if r := <-results; r.link != nil {
 				r.link.Close(errLostRace)
+				r.life.end(ReasonClean, errLostRace)
 			}
 		}
 	})
@@ -152,12 +174,20 @@ func (n *Node) discard(results <-chan tried, running int) {
 var errLostRace = errors.New("another way answered first")
 
 // dialLAN makes a link over TCP. An empty name means whoever answers.
-func (n *Node) dialLAN(ctx context.Context, name, address string) (*link.Link, error) {
-	ctx, cancel := context.WithTimeout(ctx, n.cfg.Timers.Handshake)
+func (n *Node) dialLAN(ctx context.Context, a *attempt, address string) (*link.Link, error) {
+	dialing, cancel := context.WithTimeout(ctx, a.hello)
 	defer cancel()
-	conn, err := n.cfg.Net.Dial(ctx, address)
+	conn, err := n.cfg.Net.Dial(dialing, address)
 	if err != nil {
 		return nil, err
 	}
-	return link.Dial(ctx, link.Stream(conn), n.linkConfig(n.keyring()), name)
+	return n.greet(ctx, a, link.Stream(conn), n.keyring())
+}
+
+// greet is the handshake over a connection that was just made.
+func (n *Node) greet(ctx context.Context, a *attempt, c link.Carrier, keys *ring) (*link.Link, error) {
+	a.life.move(StateConnected)
+	cfg := n.linkConfig(keys)
+	cfg.HandshakeTimeout = a.hello
+	return link.Dial(ctx, c, cfg, a.name)
 }

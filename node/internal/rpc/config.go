@@ -148,6 +148,12 @@ type Config struct {
 	// OnBye is told of the peer's BYE, once. It is called by the reader and
 	// must not block.
 	OnBye func(wire.Bye)
+	// OnProbe is told that the watchdog waits for a PONG (true), and that it came
+	// (false). It must not block and must not call the Conn.
+	OnProbe func(waiting bool)
+	// OnEnd is told of the first cause of the end as soon as nothing more is
+	// read; Run returns later. It must not call Close.
+	OnEnd func(cause error)
 	// OnMessage gets the messages that are not rpc's, such as GOSSIP. It is
 	// called by the reader, must not block, and must copy what it keeps. An
 	// error ends the link. Nil ignores them.

@@ -128,6 +128,9 @@ func pathName(t crypto.Transport) string {
 func (c *Conn) Run() error {
 	err := c.link.Run(c.dispatch)
 	c.end(err)
+	if c.cfg.OnEnd != nil {
+		c.cfg.OnEnd(c.cause)
+	}
 	c.memory.Lost()
 	c.work.Wait()
 	c.server.cfg.Logger.LogAttrs(context.Background(), slog.LevelDebug, "link ended",

@@ -83,8 +83,8 @@ func (e *ByeError) Error() string {
 }
 
 // refusal tells whether a BYE that is the first message of a link turned it
-// away at its HELLO, so that no call sent with it has run. Nodes use these
-// codes for nothing else.
+// away at its HELLO, so that no call sent with it has run. Bye sends
+// something else before it parts with one of these codes.
 func refusal(code wire.ByeCode) bool {
 	switch code {
 	case wire.ByeBusy, wire.ByeNameTaken, wire.ByeNotAllowed, wire.ByeDraining, wire.ByeNoService, wire.ByeWrongTarget:

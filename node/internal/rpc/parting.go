@@ -42,6 +42,9 @@ func (c *Conn) Bye(ctx context.Context, bye wire.Bye) error {
 	c.mu.Lock()
 	if !c.said && !c.ended {
 		c.said = true
+		if refusal(bye.Code) { // as the first message it would say that no call has run
+			c.ping(nil)
+		}
 		c.post(wire.TypeBye, wire.AppendBye(nil, bye))
 		c.hurry(c.cfg.Timers.BusyPing) // a peer that is gone must not hold up the parting
 	}

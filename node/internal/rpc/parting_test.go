@@ -218,3 +218,22 @@ func TestCloseEndsEverythingAndKeepsTheFirstCause(t *testing.T) {
 		wantBroken(t, err, false)
 	})
 }
+
+// A BYE with a code of refusals must not be taken for one: the call that was
+// accepted before it runs once and gets its answer.
+func TestS3_12_ByeBusyIsNoRefusalOfTheHello(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := newParty(t, "alice", ServerConfig{}), newParty(t, "bob", ServerConfig{})
+		b.handle(t, "slow", func(context.Context, *commands.Call) (any, error) { time.Sleep(500 * time.Millisecond); return 1, nil })
+		e := connect(t, a, b, Config{})
+		ended := make(chan error, 1)
+		go func() { _, err := e.a.Call(t.Context(), request("slow")); ended <- err }()
+		synctest.Wait()
+		if err := e.b.Bye(t.Context(), wire.Bye{Code: wire.ByeBusy}); err != nil {
+			t.Error(err)
+		}
+		if err := <-ended; err != nil {
+			t.Errorf("the accepted call: %v", err)
+		}
+	})
+}

@@ -85,6 +85,7 @@ func (c *Conn) onPong(body []byte) error {
 	delete(c.pings, number)
 	if c.probe == p {
 		c.probe = nil
+		c.probing(false)
 	}
 	if len(p.acks) > 0 {
 		c.acking = false

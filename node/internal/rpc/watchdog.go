@@ -84,6 +84,7 @@ func (c *Conn) look() (next time.Duration, suspects []func()) {
 			return left, nil
 		}
 		c.probe = c.ping(nil)
+		c.probing(true)
 		return min(t.Suspect, t.Dead), nil
 	}
 	if c.probe.sent.After(heard) {
@@ -97,6 +98,14 @@ func (c *Conn) look() (next time.Duration, suspects []func()) {
 		return min(t.Suspect, t.Dead-silent), c.suspects()
 	}
 	return t.Suspect - silent, nil
+}
+
+// probing tells that the watchdog waits for a PONG, or no longer. The caller
+// holds mu.
+func (c *Conn) probing(waiting bool) {
+	if c.cfg.OnProbe != nil {
+		c.cfg.OnProbe(waiting)
+	}
 }
 
 // suspects collects the pending calls that were not told yet.
