@@ -43,7 +43,7 @@ func elect(t *testing.T, seed uint64) (crossed bool) {
 		dice := rand.New(rand.NewPCG(seed, 11)) // a test's dice, seeded so that it repeats
 		w := meshtest.NewWorld(seed)
 		t.Cleanup(w.Close)
-		m := &mesh{t: t, world: w, lan: w.LAN("home", "10.1.0.0/24"), key: crypto.GenerateKey()}
+		m := &mesh{t: t, world: w, lan: w.LAN("home", "10.1.0.0/24"), key: crypto.GenerateKey(), known: map[string]*meshtest.Host{}}
 		nodes := []*Node{m.start("a"), m.start("b")}
 		time.Sleep(2 * time.Second) // both have heard of each other
 		m.lan.SetLatency(time.Duration(dice.IntN(20)) * time.Millisecond)
