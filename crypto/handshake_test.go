@@ -12,7 +12,12 @@ import (
 // pair runs a handshake over the LAN between two ends with one key.
 func pair(t testing.TB) (initiator, responder *Secrets) {
 	t.Helper()
-	s := Derive(GenerateKey(), "home")
+	return pairOf(t, Derive(GenerateKey(), "home"))
+}
+
+// pairOf is both ends of a session under a network key.
+func pairOf(t testing.TB, s *Schedule) (initiator, responder *Secrets) {
+	t.Helper()
 	in, msg1, err := NewInitiator(s, TransportLAN, nil, testOffer)
 	if err != nil {
 		t.Fatal(err)
