@@ -56,7 +56,7 @@ func (c *calling) dial(ctx context.Context, service string) (*Conn, error) {
 	}
 	over := make(chan error, 1)
 	conn := newConn(stream, func(cause error) { over <- cause })
-	conn.local, conn.remote, conn.path = c.node.ownAddr(), Addr{c.node.Name(), service}, PathInfo{Kind: "self"}
+	conn.local, conn.remote, conn.path = c.node.ownAddr(), Addr{c.node.Name(), service}, PathInfo{Kind: pathSelf}
 	if s != nil {
 		conn.remote.Node, conn.path = s.peer.Hello.Name, s.info()
 	}

@@ -104,7 +104,7 @@ func (n *Node) pingBy(ctx context.Context, target string, reach reaching) (Pong,
 		return Pong{}, c.verdict(ctx, err)
 	}
 	if target == n.Name() && target != "" {
-		return Pong{Node: target, Path: PathInfo{Kind: "self"}}, nil
+		return Pong{Node: target, Path: PathInfo{Kind: pathSelf}}, nil
 	}
 	for {
 		pong, err := n.ping(ctx, target, reach)

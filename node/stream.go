@@ -176,7 +176,7 @@ func (s *Stream) path() PathInfo {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.session == nil {
-		return PathInfo{Kind: "self"}
+		return PathInfo{Kind: pathSelf}
 	}
 	return s.session.info()
 }

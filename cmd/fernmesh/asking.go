@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/fernmesh/fernmesh/node"
 )
@@ -78,6 +79,27 @@ func (all answers) json(t target) any {
 func (m *Main) printAnswers(c *caller, t target, all answers) error {
 	if err := m.printJSON(all.json(t)); err != nil {
 		return err
+	}
+	return m.gathered(c, len(all), all.failed())
+}
+
+// printTables prints the answers for people: of one node what show makes of it,
+// of several each under its name, or why there is none.
+func (m *Main) printTables(c *caller, t target, all answers, path string, show func(indent string, v any) error) error {
+	for _, name := range sortedKeys(all) {
+		a, indent := all[name], ""
+		if !t.one {
+			indent = "    "
+			if _, err := fmt.Fprintf(m.out, "%s:%s\n", escapeLine(name), a.failure(name, path)); err != nil {
+				return err
+			}
+		}
+		if a.err != nil {
+			continue
+		}
+		if err := show(indent, a.value); err != nil {
+			return err
+		}
 	}
 	return m.gathered(c, len(all), all.failed())
 }

@@ -53,22 +53,7 @@ func (m *Main) stats(ctx context.Context, c *caller, t target, options []node.Ca
 	if c.json {
 		return m.printAnswers(c, t, found)
 	}
-	for _, name := range sortedKeys(found) {
-		a, indent := found[name], ""
-		if !t.one {
-			indent = "    "
-			if _, err := fmt.Fprintf(m.out, "%s:%s\n", escapeLine(name), a.failure(name, statsCommands)); err != nil {
-				return err
-			}
-		}
-		if a.err != nil {
-			continue
-		}
-		if err := m.printStats(indent, a.value); err != nil {
-			return err
-		}
-	}
-	return m.gathered(c, len(found), found.failed())
+	return m.printTables(c, t, found, statsCommands, m.printStats)
 }
 
 // maxStatRows is how many commands of a node stats shows.

@@ -52,22 +52,7 @@ func (m *Main) tree(ctx context.Context, c *caller, t target) error {
 	if c.json {
 		return m.printAnswers(c, t, found)
 	}
-	for _, name := range sortedKeys(found) {
-		a, indent := found[name], ""
-		if !t.one {
-			indent = "    "
-			if _, err := fmt.Fprintf(m.out, "%s:%s\n", escapeLine(name), a.failure(name, describeCommands)); err != nil {
-				return err
-			}
-		}
-		if a.err != nil {
-			continue
-		}
-		if err := m.printCommands(indent, a.value); err != nil {
-			return err
-		}
-	}
-	return m.gathered(c, len(found), found.failed())
+	return m.printTables(c, t, found, describeCommands, m.printCommands)
 }
 
 // printCommands shows the answer of __describe__ for a group as a table.
