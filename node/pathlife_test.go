@@ -6,6 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/fernmesh/fernmesh/meshtest"
@@ -253,6 +254,7 @@ func TestADeadPathIsLeftAtOnceAlthoughItWasTakenAMomentAgo(t *testing.T) {
 		if kind := p.kindOf(); kind != "relay" || time.Since(began) > time.Second {
 			t.Errorf("the call went over %q after %v; want the relay at once", kind, time.Since(began))
 		}
+		synctest.Wait() // the call may end before the reset link is put away
 		if s := p.a.Stats(); s.PathSwitches != 2 {
 			t.Errorf("%d switches, want 2", s.PathSwitches)
 		}
