@@ -55,6 +55,62 @@ func BenchmarkOpen(b *testing.B) {
 	}
 }
 
+// bulkSizes are those of a full CHUNK and of a full frame.
+var bulkSizes = []int{16 << 10, MaxPlaintext}
+
+// BenchmarkSessionSeal compares the two kinds of frames of a session.
+func BenchmarkSessionSeal(b *testing.B) {
+	for _, size := range bulkSizes {
+		initiator, _ := bulkPair(b)
+		message, frame := make([]byte, size), []byte(nil)
+		b.Run(fmt.Sprintf("%d/fernet", size), func(b *testing.B) {
+			b.SetBytes(int64(size))
+			b.ReportAllocs()
+			for b.Loop() {
+				frame = initiator.Send().Seal(frame[:0], message, testTime)
+			}
+		})
+		seq := uint64(0)
+		b.Run(fmt.Sprintf("%d/bulk", size), func(b *testing.B) {
+			b.SetBytes(int64(size))
+			b.ReportAllocs()
+			for b.Loop() {
+				frame = initiator.Send().SealBulk(frame[:0], message, seq, testTime)
+				seq++
+			}
+		})
+	}
+}
+
+// BenchmarkSessionOpen is BenchmarkSessionSeal for the other end. A bulk frame is
+// copied first, since it opens in its own memory.
+func BenchmarkSessionOpen(b *testing.B) {
+	for _, size := range bulkSizes {
+		initiator, responder := bulkPair(b)
+		token := initiator.Send().Seal(nil, make([]byte, size), testTime)
+		frame := initiator.Send().SealBulk(nil, make([]byte, size), 0, testTime)
+		scratch := make([]byte, MaxToken)
+		b.Run(fmt.Sprintf("%d/fernet", size), func(b *testing.B) {
+			b.SetBytes(int64(size))
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, _, err := responder.Receive().Open(scratch[:0], token); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+		b.Run(fmt.Sprintf("%d/bulk", size), func(b *testing.B) {
+			b.SetBytes(int64(size))
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, _, err := responder.Receive().OpenBulk(scratch[:copy(scratch, frame)], 0); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
 func BenchmarkFernetGoSeal(b *testing.B) {
 	for _, size := range benchSizes {
 		b.Run(fmt.Sprint(size), func(b *testing.B) {

@@ -11,7 +11,8 @@
 //
 //   - [NewInitiator] and [Respond] run the handshake and give [Secrets];
 //     their [SendCipher] and [ReceiveCipher] make and open the session's
-//     frames, each of them a Fernet token.
+//     frames, each of them a Fernet token, or a bulk frame where both ends
+//     agreed on these ([FeatureBulk]).
 //   - [AppendHello] and [ParseHello] are the first message in each direction,
 //     signed by the node's [Identity].
 //   - [SealToken] and [OpenToken] are for the odd token (adverts, presence);

@@ -3,6 +3,7 @@ package crypto
 import (
 	"bytes"
 	"encoding/base64"
+	"encoding/binary"
 	"testing"
 )
 
@@ -45,6 +46,40 @@ func FuzzSealOpen(f *testing.F) {
 		}
 		if got, _, _ := opener.Open(nil, token); !bytes.Equal(got, plain) {
 			t.Fatalf("%q became %q", plain, got)
+		}
+	})
+}
+
+// FuzzOpenBulk gives the receiver any bulk frame, and any that a member could
+// seal. It must open what AES-GCM alone opens, of the lengths and the kind that
+// bulk frames have, and nothing else.
+func FuzzOpenBulk(f *testing.F) {
+	for _, v := range loadBulkVectors(f) {
+		f.Add([]byte(v.Frame), []byte(v.Plaintext), v.Seq)
+	}
+	f.Add(make([]byte, MinBulkPlain+BulkOverhead), []byte(nil), uint64(0))
+	f.Add([]byte("gAAAAA"), bulkMessage("x")[1:], uint64(1))
+	c := chain{key: repeated[[32]byte](3)}
+	key := c.bulkKey()
+	aead, receive := gcmOf(&key), newReceiveCipher(&c, true)
+	check := func(t *testing.T, frame []byte, seq uint64) {
+		var want []byte
+		err := error(errTokenLength)
+		if len(frame) >= MinBulkPlain+BulkOverhead && len(frame) <= MaxPlaintext+BulkOverhead && frame[0] == bulkKind {
+			nonce := binary.BigEndian.AppendUint64(make([]byte, 4), seq)
+			want, err = aead.Open(nil, nonce, frame[bulkHead:], frame[:bulkHead])
+		}
+		plain, sealed, got := receive.OpenBulk(bytes.Clone(frame), seq)
+		if (got == nil) != (err == nil) || !bytes.Equal(plain, want) || sealed.Unix() > latestTime {
+			t.Fatalf("frame %x of %d: %v, AES-GCM says %v", frame, seq, got, err)
+		}
+	}
+	f.Fuzz(func(t *testing.T, frame, plain []byte, seq uint64) {
+		check(t, frame, seq)
+		if len(frame) >= bulkHead { // its head, and what a member made of the rest
+			head := frame[:bulkHead:bulkHead]
+			nonce := binary.BigEndian.AppendUint64(make([]byte, 4), seq)
+			check(t, aead.Seal(bytes.Clone(head), nonce, plain, head), seq)
 		}
 	})
 }

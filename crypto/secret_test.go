@@ -32,12 +32,12 @@ func TestR39_SecretsRedactThemselves(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	secrets, _ := pair(t)
-	fernetKey := secrets.send.chain.fernetKey()
+	secrets, _ := bulkPair(t)
+	fernetKey, bulkKey := secrets.send.chain.fernetKey(), secrets.send.chain.bulkKey()
 	room := s.Room([32]byte{})
 	hidden := map[string][]byte{
 		"key": key.raw()[:], "prk": s.prk[:], "psk": s.psk[:], "advert": s.advertKey[:], "seed": id.key.Seed(),
-		"room": room.key.Seed(), "chain": secrets.send.chain.key[:], "fernet": fernetKey[:], "exporter": secrets.exporter[:],
+		"room": room.key.Seed(), "chain": secrets.send.chain.key[:], "fernet": fernetKey[:], "bulk": bulkKey[:], "exporter": secrets.exporter[:],
 		"ephemeral": in.state.LocalEphemeral().Private,
 	}
 	type around struct {

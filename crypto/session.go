@@ -25,9 +25,9 @@ func newSecrets(hash []byte, k1, k2 [32]byte, a Agreement, initiator bool) *Secr
 	i2r := firstChain(k1, hash, "i2r")
 	r2i := firstChain(k2, hash, "r2i")
 	if initiator {
-		s.send, s.receive = newSendCipher(i2r), newReceiveCipher(r2i)
+		s.send, s.receive = newSendCipher(i2r, a.Bulk()), newReceiveCipher(r2i, a.Bulk())
 	} else {
-		s.send, s.receive = newSendCipher(r2i), newReceiveCipher(i2r)
+		s.send, s.receive = newSendCipher(r2i, a.Bulk()), newReceiveCipher(i2r, a.Bulk())
 	}
 	wipe(both)
 	wipe(prk[:])
@@ -50,13 +50,15 @@ func (s *Secrets) Receive() *ReceiveCipher { return s.receive }
 func (s *Secrets) Exporter() [32]byte { return *s.exporter }
 
 // chain is one direction's ratchet: from an epoch's chain key follow its Fernet
-// key and the next chain key, and nothing leads back.
+// key, its bulk key and the next chain key, and nothing leads back.
 type chain struct {
 	key   [32]byte
 	epoch uint32
 }
 
 func (c *chain) fernetKey() [32]byte { return expand(&c.key, "fm1 fernet", "") }
+
+func (c *chain) bulkKey() [32]byte { return expand(&c.key, "fm1 bulk", "") }
 
 func (c *chain) advance() {
 	c.key = expand(&c.key, "fm1 next", "") // overwrites the old one
@@ -68,10 +70,12 @@ type SendCipher struct {
 	secret
 	chain  *chain
 	sealer Sealer
+	bulk   *bulkCipher // nil without bulk frames
+	unused uint64      // no lower sequence number may be that of a bulk frame
 }
 
-func newSendCipher(c *chain) *SendCipher {
-	s := &SendCipher{chain: c}
+func newSendCipher(c *chain, bulk bool) *SendCipher {
+	s := &SendCipher{chain: c, bulk: newBulkCipher(bulk)}
 	s.rekey()
 	return s
 }
@@ -80,6 +84,7 @@ func (s *SendCipher) rekey() {
 	key := s.chain.fernetKey()
 	defer wipe(key[:])
 	s.sealer.rekey(&key)
+	s.bulk.rekey(s.chain)
 }
 
 // Seal appends plain as one token, as [Sealer.Seal] does.
@@ -102,10 +107,11 @@ type ReceiveCipher struct {
 	secret
 	chain  *chain
 	opener Opener
+	bulk   *bulkCipher // nil without bulk frames
 }
 
-func newReceiveCipher(c *chain) *ReceiveCipher {
-	r := &ReceiveCipher{chain: c}
+func newReceiveCipher(c *chain, bulk bool) *ReceiveCipher {
+	r := &ReceiveCipher{chain: c, bulk: newBulkCipher(bulk)}
 	r.rekey()
 	return r
 }
@@ -114,6 +120,7 @@ func (r *ReceiveCipher) rekey() {
 	key := r.chain.fernetKey()
 	defer wipe(key[:])
 	r.opener.rekey(&key)
+	r.bulk.rekey(r.chain)
 }
 
 // Open appends the message in token to dst, as [Opener.Open] does. A token does
@@ -122,8 +129,8 @@ func (r *ReceiveCipher) Open(dst, token []byte) ([]byte, time.Time, error) {
 	return r.opener.Open(dst, token)
 }
 
-// Advance goes to the next epoch, after a KEYUPDATE was opened. Tokens of the
-// old epoch do not open any more.
+// Advance goes to the next epoch, after a KEYUPDATE was opened. Tokens and bulk
+// frames of the old epoch do not open any more.
 func (r *ReceiveCipher) Advance() {
 	r.chain.advance()
 	r.rekey()

@@ -46,16 +46,17 @@ func MaxPlain(n int) int {
 
 func paddedLen(n int) int { return n/blockLen*blockLen + blockLen }
 
-// Reason says why a token was refused. Peers are not told: it is for counters and logs.
+// Reason says why a token or a bulk frame was refused. Peers are not told: it is for counters and logs.
 type Reason uint8
 
 // The reasons, in the order in which they are looked for.
 const (
 	ReasonLength  Reason = iota + 1 // no token has this length
 	ReasonBase64                    // not canonical padded URL-safe base64
-	ReasonVersion                   // the first byte is not 0x80
+	ReasonVersion                   // the first byte is not 0x80; of a bulk frame, not 0x01
 	ReasonKey                       // made with another key, or altered
 	ReasonPadding                   // authentic, but its padding is not PKCS #7 of 1 to 16 bytes
+	ReasonBulk                      // a bulk frame in a session that has none
 )
 
 // String returns a word for the reason.
@@ -71,11 +72,13 @@ func (r Reason) String() string {
 		return "key"
 	case ReasonPadding:
 		return "padding"
+	case ReasonBulk:
+		return "bulk"
 	}
 	return "unknown"
 }
 
-// TokenError is the error for a refused token.
+// TokenError is the error for a refused token or bulk frame.
 type TokenError struct {
 	Reason Reason
 }
@@ -90,6 +93,7 @@ var (
 	errTokenVersion = &TokenError{ReasonVersion}
 	errTokenKey     = &TokenError{ReasonKey}
 	errTokenPadding = &TokenError{ReasonPadding}
+	errTokenBulk    = &TokenError{ReasonBulk}
 )
 
 // rawLen returns the decoded length of a token from its text, or false if no
@@ -112,9 +116,13 @@ func rawLen(token []byte) (int, bool) {
 // seconds, and most of them overflow the arithmetic of package time.
 const latestTime = 253402300799
 
-// sealedTime returns the time a decoded token names, not later than latestTime.
+// sealedTime returns the time a decoded token names.
 func sealedTime(raw []byte) time.Time {
-	seconds := binary.BigEndian.Uint64(raw[timeOffset:])
+	return unixTime(binary.BigEndian.Uint64(raw[timeOffset:]))
+}
+
+// unixTime returns the time of a number of seconds from outside, not later than latestTime.
+func unixTime(seconds uint64) time.Time {
 	return time.Unix(int64(min(seconds, latestTime)), 0)
 }
 

@@ -27,6 +27,22 @@ func BenchmarkCall(b *testing.B) {
 	}
 }
 
+// BenchmarkCallBulk is BenchmarkCall for large payloads, with the bulk cipher.
+func BenchmarkCallBulk(b *testing.B) {
+	nodes := onLoopbackWith(b, withBulk, "a", "b")
+	mirror := func(_ context.Context, c *commands.Call) (any, error) { return commands.Arg[[]byte](c, 0) }
+	if err := nodes[1].Commands().Handle("mirror", mirror); err != nil {
+		b.Fatal(err)
+	}
+	for _, bytes := range []int{64 << 10, 1 << 20} {
+		for _, callers := range []int{1, 64} {
+			b.Run(fmt.Sprintf("size=%d/callers=%d", bytes, callers), func(b *testing.B) {
+				benchmarkCall(b, nodes[0], make([]byte, bytes), callers)
+			})
+		}
+	}
+}
+
 func benchmarkCall(b *testing.B, n *Node, payload []byte, callers int) {
 	b.SetBytes(2 * int64(len(payload))) // there and back
 	b.ReportAllocs()

@@ -98,6 +98,7 @@ func (n *Node) statistics() map[string]any {
 		"identities_refused": s.IdentitiesRefused, "known_peers_full": s.KnownPeersFull, "state_troubles": s.StateTroubles,
 		"links_accepted": s.LinksAccepted, "links_dialed": s.LinksDialed, "dials_failed": s.DialsFailed,
 		"links_open": s.LinksOpen, "renewals": s.Renewals, "key_updates": s.KeyUpdates,
+		"bulk_frames_in": s.BulkFramesIn, "bulk_frames_out": s.BulkFramesOut,
 		"served": served.Started, "running": served.Running, "repeats": served.Repeats,
 		"policy_denied": s.PolicyDenied, "policy_limited": s.PolicyLimited,
 		"policy_reloads": s.PolicyReloads, "policy_reloads_failed": s.PolicyReloadsFailed,

@@ -21,41 +21,56 @@ import (
 // so; its values are a beginning of what was yielded, each once, and all of
 // them if it ended well.
 func TestCallsUnderRandomCuts(t *testing.T) {
+	inMesh(t, func(t *testing.T, m *mesh) { m.randomCuts(t, nil, func(*Config) {}) })
+}
+
+// TestLargeCallsUnderRandomCuts is the same for calls that travel in bulk frames.
+func TestLargeCallsUnderRandomCuts(t *testing.T) {
+	inMesh(t, func(t *testing.T, m *mesh) {
+		if s := m.randomCuts(t, make([]byte, 30<<10), withBulk).Stats(); s.BulkFramesOut < 500 {
+			t.Errorf("only %d bulk frames", s.BulkFramesOut)
+		}
+	})
+}
+
+// randomCuts has the calls carry ballast, and returns the node that made them.
+func (m *mesh) randomCuts(t *testing.T, ballast []byte, set func(*Config)) *Node {
 	calls := 1000
 	if *long {
 		calls = 20_000
 	}
-	inMesh(t, func(t *testing.T, m *mesh) {
-		uplink := m.world.LAN("uplink", "10.9.0.0/24")
-		relays := []*station{m.relay("one", uplink), m.relay("two", uplink)}
-		ha, hb := m.world.Host("a", m.lan, uplink), m.world.Host("b", m.lan, uplink)
-		both := func(c *Config) {
-			c.Interfaces = []string{"10.1.0.0/24"}
-			c.Relays = []string{relays[0].address(), relays[1].address()}
-			c.Timers.RelayRetryMax = 4 * time.Second
-		}
-		a, b := m.startOn(ha, "a", both), m.startOn(hb, "b", both)
-		l := newLedger(t, b)
-		noteStreams(t, b)
-		stop := make(chan struct{})
-		var chaos sync.WaitGroup
-		chaos.Go(func() { m.disturb(stop, ha, hb, relays) })
-		l.makeCalls(a, calls, 64)
-		close(stop)
-		chaos.Wait()
-		lost, doubled, wrong := l.verdict(calls)
-		t.Logf("%d calls: %d lost, %d doubled, %d wrong; %d retries, %d second paths; streams: %d whole, %d cut",
-			calls, lost, doubled, wrong, a.Stats().Retries, a.Stats().SecondPaths, l.whole, l.cut)
-		if lost+doubled+wrong != 0 {
-			t.Error("calls were lost, doubled or answered wrongly")
-		}
-		if l.whole == 0 || l.cut == 0 || a.Stats().SecondPaths == 0 {
-			t.Errorf("%d streams ended well, %d broke, %d calls took a second path; want some of each", l.whole, l.cut, a.Stats().SecondPaths)
-		}
-		if a.Stats().Retries+a.Stats().SecondPaths == 0 {
-			t.Error("no call ever met a broken path: the disturbance met nothing")
-		}
-	})
+	uplink := m.world.LAN("uplink", "10.9.0.0/24")
+	relays := []*station{m.relay("one", uplink), m.relay("two", uplink)}
+	ha, hb := m.world.Host("a", m.lan, uplink), m.world.Host("b", m.lan, uplink)
+	both := func(c *Config) {
+		c.Interfaces = []string{"10.1.0.0/24"}
+		c.Relays = []string{relays[0].address(), relays[1].address()}
+		c.Timers.RelayRetryMax = 4 * time.Second
+		set(c)
+	}
+	a, b := m.startOn(ha, "a", both), m.startOn(hb, "b", both)
+	l := newLedger(t, b)
+	l.ballast = ballast
+	noteStreams(t, b)
+	stop := make(chan struct{})
+	var chaos sync.WaitGroup
+	chaos.Go(func() { m.disturb(stop, ha, hb, relays) })
+	l.makeCalls(a, calls, 64)
+	close(stop)
+	chaos.Wait()
+	lost, doubled, wrong := l.verdict(calls)
+	t.Logf("%d calls: %d lost, %d doubled, %d wrong; %d retries, %d second paths; streams: %d whole, %d cut",
+		calls, lost, doubled, wrong, a.Stats().Retries, a.Stats().SecondPaths, l.whole, l.cut)
+	if lost+doubled+wrong != 0 {
+		t.Error("calls were lost, doubled or answered wrongly")
+	}
+	if l.whole == 0 || l.cut == 0 || a.Stats().SecondPaths == 0 {
+		t.Errorf("%d streams ended well, %d broke, %d calls took a second path; want some of each", l.whole, l.cut, a.Stats().SecondPaths)
+	}
+	if a.Stats().Retries+a.Stats().SecondPaths == 0 {
+		t.Error("no call ever met a broken path: the disturbance met nothing")
+	}
+	return a
 }
 
 // disturb breaks one thing after another, never all ways at once for long.
@@ -99,6 +114,8 @@ type ledger struct {
 	mu   sync.Mutex
 	lost []error
 	bad  int
+
+	ballast []byte // goes with each call that is no stream
 
 	whole, cut int // streams that ended well, and that said that they broke
 }
@@ -149,7 +166,7 @@ func (l *ledger) one(n *Node, id int64) {
 }
 
 func (l *ledger) call(ctx context.Context, n *Node, id int64, opts ...CallOption) (got int64, err error) {
-	reply, err := n.Call(ctx, "b", "note", append(opts, Args(id))...)
+	reply, err := n.Call(ctx, "b", "note", append(opts, Args(id, l.ballast))...)
 	if err != nil {
 		return 0, err
 	}

@@ -104,6 +104,11 @@ type Config struct {
 	// links made and accepted. A member can make itself a new key, so only Allow
 	// and pins keep one out.
 	Allow, Deny []crypto.NodeKey
+	// BulkCipher offers to seal what carries parts of large messages and of
+	// streams with AES-256-GCM instead of Fernet, which takes a fraction of the
+	// time. It comes about on links whose both ends offer it; calls, answers and
+	// all else are Fernet tokens on every link. See docs/security.md.
+	BulkCipher bool
 	// RelaxSource accepts adverts whose UDP source is not among the
 	// addresses in them, for odd NATs.
 	RelaxSource bool

@@ -33,6 +33,7 @@ func (n *Node) linkConfig(keys *ring) link.Config {
 	return link.Config{
 		Keys: keys.usable, Retired: keys.retired, Name: name, Instance: n.instance, Identity: n.identity,
 		Capabilities: func() []byte { return n.capabilities(name) }, Judge: n.judge, Replay: n.replay,
+		BulkCipher:       n.cfg.BulkCipher,
 		Rekey:            link.Rekey{Frames: uint64(n.cfg.Limits.RekeyFrames)},
 		HandshakeTimeout: n.cfg.Timers.Handshake, Counters: n.links, Logger: n.cfg.Logger,
 	}

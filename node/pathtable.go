@@ -129,7 +129,7 @@ func pathRows(table []PathStatus) []map[string]any {
 		rows = append(rows, map[string]any{
 			"kind": p.Kind, "addr": strings.TrimPrefix(p.Addr, p.Kind+" "), "state": string(p.State),
 			"rtt_us": p.RTT.Microseconds(), "bytes_in": p.BytesIn, "bytes_out": p.BytesOut,
-			"last_error": p.LastError, "chosen": p.Chosen, "why": p.Why,
+			"last_error": p.LastError, "chosen": p.Chosen, "why": p.Why, "cipher": p.Cipher,
 		})
 	}
 	return rows

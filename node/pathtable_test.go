@@ -94,7 +94,7 @@ func TestTheBuiltInPeersShowsThePaths(t *testing.T) {
 		if relay["kind"] != "relay" || relay["addr"] != p.relays[0].address() || relay["state"] != "unknown" || relay["chosen"] != false || relay["last_error"] != "" {
 			t.Errorf("%v", relay)
 		}
-		for _, key := range []string{"kind", "addr", "state", "rtt_us", "bytes_in", "bytes_out", "last_error", "chosen", "why"} {
+		for _, key := range []string{"kind", "addr", "state", "rtt_us", "bytes_in", "bytes_out", "last_error", "chosen", "why", "cipher"} {
 			if _, has := relay[key]; !has {
 				t.Errorf("no key %q in %v", key, relay)
 			}

@@ -154,6 +154,7 @@ func (n *Node) Stats() Stats {
 		Dials: c.Dials.Load(), BacklogFull: c.BacklogFull.Load(), PeersForgotten: c.PeersForgotten.Load(),
 		IllegalMoves: c.IllegalMoves.Load(),
 	}
+	s.BulkFramesIn, s.BulkFramesOut = n.links.Bulk()
 	n.addPolicyStats(&s)
 	s.addServed(n.server.Stats())
 	n.mu.Lock()

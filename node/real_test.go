@@ -25,13 +25,21 @@ func freeUDPPort(t testing.TB) int {
 // onLoopback starts nodes on the machine's own loopback interface.
 func onLoopback(t testing.TB, names ...string) []*Node {
 	t.Helper()
+	return onLoopbackWith(t, func(*Config) {}, names...)
+}
+
+// onLoopbackWith is onLoopback for nodes with another configuration.
+func onLoopbackWith(t testing.TB, set func(*Config), names ...string) []*Node {
+	t.Helper()
 	key, port := crypto.Ring(crypto.GenerateKey()), freeUDPPort(t)
 	nodes := make([]*Node, len(names))
 	for i, name := range names {
-		n, err := New(Config{
+		cfg := Config{
 			Name: name, Network: "loopback", Keys: key, AdvertPort: port,
 			Interfaces: []string{"lo*"}, Listen: "127.0.0.1:0", NoMDNS: true,
-		})
+		}
+		set(&cfg)
+		n, err := New(cfg)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -19,7 +19,19 @@ type PathInfo struct {
 	Dialed bool
 	// Since is when the link was made.
 	Since time.Time
+	// Cipher is what seals its frames: CipherFernet, or CipherBulk if both ends
+	// have Config.BulkCipher; empty for "self" and where there is no link.
+	Cipher string
 }
+
+// Ciphers of a link, as PathInfo tells them.
+const (
+	// CipherFernet seals all frames as Fernet tokens.
+	CipherFernet = "fernet"
+	// CipherBulk seals frames that hold only parts of large messages and of
+	// streams with AES-256-GCM, all others as Fernet tokens.
+	CipherBulk = "fernet+aes256gcm"
+)
 
 // Reply is the value that one node answered. It is safe for concurrent reads.
 type Reply struct {

@@ -33,7 +33,14 @@ type session struct {
 const crossWindow = 5 * time.Second
 
 func (s *session) info() PathInfo {
-	return PathInfo{Kind: kind(s.key.transport), Addr: s.peer.Remote, RTT: s.conn.RTT(), Dialed: s.link.Initiator(), Since: s.created}
+	cipher := CipherFernet
+	if s.link.Agreement().Bulk() {
+		cipher = CipherBulk
+	}
+	return PathInfo{
+		Kind: kind(s.key.transport), Addr: s.peer.Remote, RTT: s.conn.RTT(), Dialed: s.link.Initiator(),
+		Since: s.created, Cipher: cipher,
+	}
 }
 
 // attach enters a new session in the roster and returns the sessions that

@@ -42,6 +42,9 @@ type Stats struct {
 	// exchange, KeyUpdates how often a direction of a link went on to its next key.
 	LinksOpen            int
 	Renewals, KeyUpdates uint64
+	// BulkFramesIn and BulkFramesOut count frames that came and went sealed with
+	// AES-256-GCM, on links whose both ends have Config.BulkCipher.
+	BulkFramesIn, BulkFramesOut uint64
 	// Calls counts calls made from here, CallsFailed those that ended with an
 	// error, Retries those sent again after a broken path, SecondPaths those
 	// sent over a second path because the first went silent.

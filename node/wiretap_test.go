@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -44,16 +45,24 @@ func TestR12_FramesReplayedDroppedSwappedOrChangedNeverRunTwice(t *testing.T) {
 	}
 	for name, attack := range attacks {
 		t.Run(name, func(t *testing.T) {
-			inMesh(t, func(t *testing.T, m *mesh) { tampered(t, m, attack) })
+			inMesh(t, func(t *testing.T, m *mesh) { tampered(t, m, attack, nil) })
+		})
+		t.Run(name+", large, bulk cipher", func(t *testing.T) {
+			inMesh(t, func(t *testing.T, m *mesh) {
+				a := tampered(t, m, attack, make([]byte, 100<<10), withBulk)
+				if s := a.Stats(); s.BulkFramesOut < 30 {
+					t.Errorf("only %d bulk frames for 30 calls", s.BulkFramesOut)
+				}
+			})
 		})
 	}
 }
 
-// tampered makes calls one after the other and attacks a piece of the stream,
-// each time another one, in either direction.
-func tampered(t *testing.T, m *mesh, attack func(now, before []byte) []byte) {
+// tampered makes calls one after the other, which carry ballast, and attacks a
+// piece of the stream, each time another one, in either direction.
+func tampered(t *testing.T, m *mesh, attack func(now, before []byte) []byte, ballast []byte, set ...func(*Config)) *Node {
 	hb := m.host("b")
-	a, b := m.start("a"), m.startOn(hb, "b")
+	a, b := m.start("a", set...), m.startOn(hb, "b", set...)
 	ran := ledgerOf(t, b)
 	wantOK(t, a, "b")
 	var armed atomic.Bool
@@ -72,7 +81,7 @@ func tampered(t *testing.T, m *mesh, attack func(now, before []byte) []byte) {
 	for id := range int64(30) {
 		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 		armed.Store(id%3 == 1)
-		reply, err := a.Call(ctx, "b", "note", Args(id))
+		reply, err := a.Call(ctx, "b", "note", Args(id, ballast))
 		cancel()
 		if err != nil {
 			t.Errorf("call %d: %v", id, err)
@@ -89,6 +98,7 @@ func tampered(t *testing.T, m *mesh, attack func(now, before []byte) []byte) {
 	if a.Stats().Retries == 0 {
 		t.Error("no session ended: the attack met nothing")
 	}
+	return a
 }
 
 func TestR23_NothingReadableOnTheWire(t *testing.T) {
@@ -101,11 +111,16 @@ func TestR23_NothingReadableOnTheWire(t *testing.T) {
 			defer mu.Unlock()
 			wire.Write(p.Data)
 		})
-		named := func(c *Config) { c.Network = "network-canary" }
+		named := func(c *Config) { c.Network, c.BulkCipher = "network-canary", true }
 		a, b := m.start("attic-canary", named), m.start("kitchen-canary", named)
 		handle(t, b, "command.canary", answer("answer-canary"))
 		for i := range 20 {
 			wantValue(t, a, "kitchen-canary", "command.canary", "answer-canary", Args("argument-canary", i))
+		}
+		large := strings.Repeat("argument-canary", 10_000)
+		wantValue(t, a, "kitchen-canary", "command.canary", "answer-canary", Args(large))
+		if a.Stats().BulkFramesOut == 0 {
+			t.Error("the large argument went in no bulk frame")
 		}
 		_, _ = a.Call(t.Context(), "kitchen-canary", "command.canary.missing")
 		time.Sleep(time.Minute)

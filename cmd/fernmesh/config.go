@@ -109,6 +109,7 @@ FERNMESH_CONFIG, else fernmesh/config.toml in the user's config directory
     listen      = ":4000"
     services    = ["thermostat"]        # of a node, for any(thermostat)
     tags        = ["upstairs"]          # of a node, for tag(upstairs)
+    bulk_cipher = true                  # for links whose other side has it too
     state_dir   = "state"               # relative to this file
     trust       = "tofu"                # "fernmesh help trust" explains this, and
     allow       = ["node:z3gbkb64dxoxffmvdquqrchqsww3sbcndnz5nfxg34df22b32t6a"]

@@ -36,7 +36,7 @@ func TestConfigFileOfTheHelpTopicIsUnderstood(t *testing.T) {
 		network: "home", name: "kitchen", keyFile: filepath.Join(dir, "home.key"), peers: []string{"attic.example:4000"},
 		relays: []string{"relay.example:3376"}, maxRelays: 2,
 		advertPort: 3376, interfaces: []string{"eth*", "!docker0"}, listen: ":4000",
-		services: []string{"thermostat"}, tags: []string{"upstairs"}, stateDir: filepath.Join(dir, "state"),
+		services: []string{"thermostat"}, tags: []string{"upstairs"}, bulkCipher: true, stateDir: filepath.Join(dir, "state"),
 		trust: node.TrustTOFU, allow: []crypto.NodeKey{seeded(1)}, deny: []crypto.NodeKey{seeded(2)},
 		policy: filepath.Join(dir, "house.policy"), timeout: 5 * time.Second,
 	}
@@ -73,12 +73,12 @@ func TestProgramOfTheHelpTopicIsUnderstood(t *testing.T) {
 // Order: flag, environment, file, default.
 func TestSettingsOrder(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "config.toml")
-	text := "network = 'of file'\npeers = ['file:1']\nno_lan = true\nadvert_port = 1\ntimeout = '1s'\n"
+	text := "network = 'of file'\npeers = ['file:1']\nno_lan = true\nadvert_port = 1\nbulk_cipher = false\ntimeout = '1s'\n"
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	env := map[string]string{
-		"FERNMESH_CONFIG": file, "FERNMESH_PEERS": "env:1, env:2", "FERNMESH_NO_LAN": "false", "FERNMESH_ADVERT_PORT": "2",
+		"FERNMESH_CONFIG": file, "FERNMESH_PEERS": "env:1, env:2", "FERNMESH_NO_LAN": "false", "FERNMESH_BULK_CIPHER": "true", "FERNMESH_ADVERT_PORT": "2",
 		"FERNMESH_NETWORK": "", // as good as unset
 	}
 	m := &Main{Getenv: func(name string) string { return env[name] }}
@@ -91,7 +91,7 @@ func TestSettingsOrder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s.network != "of file" || s.noLAN || s.advertPort != 3 || s.timeout != time.Second ||
+	if s.network != "of file" || s.noLAN || !s.bulkCipher || s.advertPort != 3 || s.timeout != time.Second ||
 		!reflect.DeepEqual(s.peers, []string{"env:1", "env:2"}) || !reflect.DeepEqual(s.interfaces, []string{"a", "b", "c"}) {
 		t.Errorf("got %+v", s)
 	}

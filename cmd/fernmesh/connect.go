@@ -59,6 +59,7 @@ func (s *settings) newNode(cfg node.Config) (*node.Node, error) {
 	}
 	cfg.Network, cfg.Keys, cfg.Peers = s.network, ring, s.peers
 	cfg.NoLAN, cfg.AdvertPort, cfg.Interfaces = s.noLAN, s.advertPort, s.interfaces
+	cfg.BulkCipher = s.bulkCipher
 	cfg.Relays, cfg.MaxRelays = s.relays, s.maxRelays
 	cfg.StateDir, cfg.DefaultTimeout = s.stateDir, s.timeout
 	cfg.Trust, cfg.Allow, cfg.Deny = s.trust, s.allow, s.deny

@@ -61,5 +61,6 @@ func pathStatusJSON(row node.PathStatus) map[string]any {
 	return map[string]any{
 		"kind": row.Kind, "addr": pathAddr(row.PathInfo), "state": string(row.State), "rtt_us": row.RTT.Microseconds(),
 		"bytes_in": row.BytesIn, "bytes_out": row.BytesOut, "last_error": row.LastError, "chosen": row.Chosen, "why": row.Why,
+		"cipher": row.Cipher,
 	}
 }

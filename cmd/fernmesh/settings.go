@@ -28,6 +28,7 @@ type settings struct {
 	listen     string
 	services   []string // what "serve" offers
 	tags       []string // of the node of "serve"
+	bulkCipher bool
 	stateDir   string
 	trust      node.Trust
 	allow      []crypto.NodeKey
@@ -99,7 +100,7 @@ var (
 	optionNoLAN = &option{
 		flag: "no-lan", env: "FERNMESH_NO_LAN", key: "no_lan", kind: kindSwitch,
 		usage: "neither look for nodes on the local network nor announce this one",
-		set:   setNoLAN,
+		set:   toggle(func(s *settings, on bool) { s.noLAN = on }),
 	}
 	optionAdvertPort = &option{
 		flag: "advert-port", env: "FERNMESH_ADVERT_PORT", key: "advert_port", kind: kindNumber,
@@ -135,6 +136,11 @@ var (
 		flag: "max-relays", env: "FERNMESH_MAX_RELAYS", key: "max_relays", kind: kindNumber,
 		usage: "stay connected to at most `N` relays, those heard of from other nodes included",
 		set:   setMaxRelays,
+	}
+	optionBulkCipher = &option{
+		flag: "bulk-cipher", env: "FERNMESH_BULK_CIPHER", key: "bulk_cipher", kind: kindSwitch,
+		usage: "seal large messages and streams with AES-256-GCM, faster than Fernet, where the other side asks for it too",
+		set:   toggle(func(s *settings, on bool) { s.bulkCipher = on }),
 	}
 	optionStateDir = &option{
 		flag: "state-dir", env: "FERNMESH_STATE_DIR", key: "state_dir",
@@ -176,7 +182,7 @@ var (
 // allOptions are those that the config file and the environment may set.
 var allOptions = []*option{
 	optionConfig, optionNetwork, optionName, optionKeyFile, optionPeer, optionRelay, optionMaxRelays, optionNoLAN,
-	optionAdvertPort, optionInterface, optionListen, optionService, optionTag, optionStateDir,
+	optionAdvertPort, optionInterface, optionListen, optionService, optionTag, optionBulkCipher, optionStateDir,
 	optionTrust, optionAllow, optionDeny, optionPolicy, optionTimeout, optionOutput,
 }
 
@@ -185,12 +191,12 @@ var allOptions = []*option{
 var (
 	serveOptions = []*option{
 		optionConfig, optionNetwork, optionName, optionKeyFile, optionPeer, optionRelay, optionMaxRelays, optionNoLAN,
-		optionAdvertPort, optionInterface, optionListen, optionService, optionTag, optionStateDir,
+		optionAdvertPort, optionInterface, optionListen, optionService, optionTag, optionBulkCipher, optionStateDir,
 		optionTrust, optionAllow, optionDeny, optionPolicy, optionOutput,
 	}
 	callOptions = []*option{
 		optionConfig, optionNetwork, optionKeyFile, optionPeer, optionRelay, optionMaxRelays, optionNoLAN,
-		optionAdvertPort, optionInterface, optionStateDir, optionTrust, optionAllow, optionDeny, optionTimeout, optionOutput,
+		optionAdvertPort, optionInterface, optionBulkCipher, optionStateDir, optionTrust, optionAllow, optionDeny, optionTimeout, optionOutput,
 	}
 )
 
@@ -249,13 +255,15 @@ func setPolicy(s *settings, values []string) error {
 	return text(func(s *settings, v string) { s.policy = v })(s, values)
 }
 
-func setNoLAN(s *settings, values []string) error {
-	b, err := strconv.ParseBool(values[len(values)-1])
-	if err != nil {
-		return errors.New("must be true or false")
+func toggle(store func(*settings, bool)) func(*settings, []string) error {
+	return func(s *settings, values []string) error {
+		on, err := strconv.ParseBool(values[len(values)-1])
+		if err != nil {
+			return errors.New("must be true or false")
+		}
+		store(s, on)
+		return nil
 	}
-	s.noLAN = b
-	return nil
 }
 
 func setAdvertPort(s *settings, values []string) error {

@@ -114,6 +114,18 @@ func CutMessage(encoded []byte) (m Message, rest []byte, err error) {
 	return Message{Type(encoded[0]), body[:n:n]}, body[n:], nil
 }
 
+// OnlyChunks reports whether all the encoded messages are CHUNKs.
+func OnlyChunks(encoded []byte) bool {
+	for len(encoded) > 0 {
+		m, rest, err := CutMessage(encoded)
+		if err != nil || m.Type != TypeChunk {
+			return false
+		}
+		encoded = rest
+	}
+	return true
+}
+
 // uvarint reads a minimal LEB128 number of at most MaxMessage, which has three
 // bytes at most. It returns 0 used bytes for anything else.
 func uvarint(b []byte) (n uint64, used int) {

@@ -150,3 +150,21 @@ func FuzzParseFrame(f *testing.F) {
 		}
 	})
 }
+
+func TestOnlyChunks(t *testing.T) {
+	chunks := AppendMessage(AppendMessage(nil, TypeChunk, make([]byte, 300)), TypeChunk)
+	if !OnlyChunks(chunks) || !OnlyChunks(nil) {
+		t.Error("CHUNKs are taken for something else")
+	}
+	for _, other := range []Type{TypeReply, TypeKeyUpdate, TypePad, 0x93} {
+		message := AppendMessage(nil, other, []byte("x"))
+		if OnlyChunks(append(message[:len(message):len(message)], chunks...)) || OnlyChunks(append(chunks[:len(chunks):len(chunks)], message...)) {
+			t.Errorf("%v is taken for a CHUNK", other)
+		}
+	}
+	for n := 1; n < len(chunks); n++ {
+		if OnlyChunks(chunks[:n]) != (n == 303) {
+			t.Errorf("of %d bytes the first %d", len(chunks), n)
+		}
+	}
+}

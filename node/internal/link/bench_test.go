@@ -12,6 +12,12 @@ import (
 // tcpPair returns an open link over TCP on the loopback interface.
 func tcpPair(b testing.TB) (i, r *link.Link) {
 	b.Helper()
+	return tcpPairOf(b, config("alice"), config("bob"))
+}
+
+// tcpPairOf is tcpPair with given configurations.
+func tcpPairOf(b testing.TB, dialler, acceptor link.Config) (i, r *link.Link) {
+	b.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	must(b, err)
 	defer func() { must(b, listener.Close()) }()
@@ -19,7 +25,7 @@ func tcpPair(b testing.TB) (i, r *link.Link) {
 	must(b, err)
 	accepted, err := listener.Accept()
 	must(b, err)
-	return pairOver(b, link.Stream(dialled), link.Stream(accepted), config("alice"), config("bob"))
+	return pairOver(b, link.Stream(dialled), link.Stream(accepted), dialler, acceptor)
 }
 
 var benchSizes = []int{64, 1 << 10, 16 << 10}
@@ -91,6 +97,47 @@ func BenchmarkStream(b *testing.B) {
 	}
 }
 
+// BenchmarkChunks is CHUNKs one way, with the bulk cipher and without, alone and
+// each followed by a message that is no CHUNK and has to leave in a token.
+func BenchmarkChunks(b *testing.B) {
+	for _, size := range []int{4 << 10, wire.MaxMessage} {
+		for _, mixed := range []bool{false, true} {
+			for _, bulk := range []bool{false, true} {
+				b.Run(fmt.Sprintf("size=%d/mixed=%t/bulk=%t", size, mixed, bulk), func(b *testing.B) {
+					dialler, acceptor := config("alice"), config("bob")
+					dialler.BulkCipher, acceptor.BulkCipher = bulk, bulk
+					i, r := tcpPairOf(b, dialler, acceptor)
+					defer i.Close(nil)
+					defer r.Close(nil)
+					all := make(chan struct{})
+					go func() {
+						_ = r.Run(func(m wire.Message) error {
+							if m.Type == wire.TypePong {
+								close(all)
+							}
+							return nil
+						})
+					}()
+					body, credit := make([]byte, size), make([]byte, 12)
+					b.SetBytes(int64(size))
+					b.ReportAllocs()
+					for b.Loop() {
+						must(b, i.Room(b.Context()))
+						must(b, i.Post(wire.TypeChunk, body))
+						if mixed {
+							must(b, i.Post(wire.TypeCredit, credit))
+						}
+						i.FlushLater()
+					}
+					must(b, i.Post(wire.TypePong, make([]byte, 8)))
+					i.Flush()
+					<-all
+				})
+			}
+		}
+	}
+}
+
 // BenchmarkHandshake is a whole handshake over memory, both sides.
 func BenchmarkHandshake(b *testing.B) {
 	dialler, acceptor := config("alice"), config("bob")
@@ -103,6 +150,14 @@ func BenchmarkHandshake(b *testing.B) {
 
 func TestSteadyStateAllocatesNothing(t *testing.T) {
 	i, r := tcpPair(t)
+	steady(t, i, r, wire.TypePing, 1000)
+	i, r = tcpPairOf(t, bulkConfig("alice"), bulkConfig("bob"))
+	steady(t, i, r, wire.TypeChunk, wire.MaxMessage)
+}
+
+// steady sends messages there, small ones back, and counts allocations.
+func steady(t *testing.T, i, r *link.Link, typ wire.Type, size int) {
+	t.Helper()
 	defer i.Close(nil)
 	defer r.Close(nil)
 	back := make(chan struct{}, 1)
@@ -113,15 +168,15 @@ func TestSteadyStateAllocatesNothing(t *testing.T) {
 					back <- struct{}{}
 					return nil
 				}
-				err := l.Post(wire.TypePong, m.Body)
+				err := l.Post(wire.TypePong, m.Body[:8])
 				l.FlushLater()
 				return err
 			})
 		}()
 	}
-	body := make([]byte, 1000)
+	body := make([]byte, size)
 	round := func() {
-		if i.Post(wire.TypePing, body) == nil {
+		if i.Post(typ, body) == nil {
 			i.Flush()
 			<-back
 		}

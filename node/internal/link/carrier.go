@@ -17,8 +17,8 @@ type Carrier interface {
 	// one path cannot be carried over to another (section 2).
 	Transport() crypto.Transport
 	Path() []byte
-	// ReadRecord returns the next record, valid until the next call. One of
-	// more than limit bytes is an error.
+	// ReadRecord returns the next record, valid until the next call. The caller
+	// may overwrite it. One of more than limit bytes is an error.
 	ReadRecord(limit int) ([]byte, error)
 	// WriteRecord writes one record at once. It keeps no part of it.
 	WriteRecord(body []byte) error

@@ -78,6 +78,8 @@ type Counters struct {
 	opened  atomic.Uint64
 	rekeyed atomic.Uint64
 	open    atomic.Int64
+
+	bulkIn, bulkOut atomic.Uint64
 }
 
 // Open returns how many links are open now.
@@ -85,6 +87,9 @@ func (c *Counters) Open() int { return int(c.open.Load()) }
 
 // Rekeyed returns how often a direction of a link went on to its next key.
 func (c *Counters) Rekeyed() uint64 { return c.rekeyed.Load() }
+
+// Bulk returns how many bulk frames were opened and sealed.
+func (c *Counters) Bulk() (in, out uint64) { return c.bulkIn.Load(), c.bulkOut.Load() }
 
 // Opened returns how many handshakes made a link.
 func (c *Counters) Opened() uint64 { return c.opened.Load() }
@@ -118,6 +123,18 @@ func (c *Counters) begin() {
 func (c *Counters) rekey() {
 	if c != nil {
 		c.rekeyed.Add(1)
+	}
+}
+
+func (c *Counters) openedBulk() {
+	if c != nil {
+		c.bulkIn.Add(1)
+	}
+}
+
+func (c *Counters) sealedBulk() {
+	if c != nil {
+		c.bulkOut.Add(1)
 	}
 }
 

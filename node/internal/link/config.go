@@ -44,8 +44,11 @@ type Config struct {
 	Instance crypto.InstanceID
 	// Identity signs HELLO; nil sends none.
 	Identity *crypto.Identity
-	// Features are the features offered.
+	// Features are the features offered, but for that of BulkCipher.
 	Features uint64
+	// BulkCipher offers to seal frames that hold only CHUNKs with AES-256-GCM,
+	// and to take such frames. It comes about if both ends offer it.
+	BulkCipher bool
 	// Capabilities returns the encoded capabilities, at the time of a HELLO;
 	// see Capabilities.Encode. Nil sends an empty map.
 	Capabilities func() []byte
@@ -74,6 +77,10 @@ func (c Config) withDefaults() Config {
 	c.WriteTimeout = cmp.Or(c.WriteTimeout, DefaultWriteTimeout)
 	c.SoftBound = cmp.Or(c.SoftBound, DefaultSoftBound)
 	c.HardBound = cmp.Or(c.HardBound, DefaultHardBound)
+	c.Features &^= crypto.FeatureBulk
+	if c.BulkCipher {
+		c.Features |= crypto.FeatureBulk
+	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}

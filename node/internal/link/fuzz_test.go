@@ -4,6 +4,7 @@ import (
 	"errors"
 	"testing"
 
+	"github.com/fernmesh/fernmesh/crypto"
 	"github.com/fernmesh/fernmesh/internal/wire"
 	"github.com/fernmesh/fernmesh/node/internal/link"
 )
@@ -24,6 +25,35 @@ func FuzzMemberFrames(f *testing.F) {
 		err := l.Run(func(m wire.Message) error {
 			if len(m.Body) > wire.MaxMessage {
 				t.Errorf("delivered %d bytes", len(m.Body))
+			}
+			return nil
+		})
+		l.Close(nil)
+		var e *link.Error
+		if !errors.As(err, &e) || e.Cause == link.CausePanic {
+			t.Errorf("ended by %v", err)
+		}
+	})
+}
+
+// FuzzMemberBulkFrames is FuzzMemberFrames for bulk frames, which deliver CHUNKs
+// and nothing else, and for what else is no good bulk frame.
+func FuzzMemberBulkFrames(f *testing.F) {
+	f.Add(append(wire.BeginFrame(nil, 1), chunk(1100)...), []byte(nil))
+	f.Add(append(wire.BeginFrame(nil, 1), chunk(5000)...), wire.AppendMessage(nil, wire.TypePing, make([]byte, 8)))
+	f.Add(append(wire.BeginFrame(nil, 2), chunk(1100)...), []byte{0x7f, 0})
+	f.Add([]byte{0x01}, []byte{0x02, 0})
+	f.Fuzz(func(t *testing.T, plain, more []byte) {
+		l, p := rawBulkSession(t, bulkConfig("bob"))
+		if plain = append(plain, more...); len(plain) >= crypto.MinBulkPlain && len(plain) <= wire.MaxPlain {
+			p.sendBulk(plain)
+		} else if len(plain) > 0 && len(plain) < wire.MaxRecord { // as it is
+			must(t, p.carrier.WriteRecord(append([]byte{0x01}, plain...)))
+		}
+		must(t, p.carrier.Close())
+		err := l.Run(func(m wire.Message) error {
+			if m.Type != wire.TypeChunk || len(m.Body) > wire.MaxMessage || !wire.OnlyChunks(plain[wire.FrameHeader:]) {
+				t.Errorf("delivered %v of %d bytes", m.Type, len(m.Body))
 			}
 			return nil
 		})

@@ -49,12 +49,15 @@ func newLink(c Carrier, cfg Config, s *crypto.Secrets) *Link {
 	maxPlain := int(s.Agreement.MaxPlain)
 	return &Link{
 		carrier: c, cfg: cfg, agreement: s.Agreement, initiator: s.Initiator, opened: now,
-		in:    incoming{cipher: s.Receive()},
+		in:    incoming{cipher: s.Receive(), counters: cfg.Counters, maxPlain: maxPlain},
 		limit: crypto.SealedLen(maxPlain),
-		out:   outgoing{cipher: s.Send(), rekey: cfg.Rekey, maxPlain: maxPlain, began: now, counters: cfg.Counters},
-		box:   outbox{soft: cfg.SoftBound, hard: cfg.HardBound},
-		wake:  make(chan struct{}, 1),
-		done:  make(chan struct{}), stopped: make(chan struct{}),
+		out: outgoing{
+			cipher: s.Send(), rekey: cfg.Rekey, maxPlain: maxPlain, bulk: s.Agreement.Bulk(),
+			began: now, counters: cfg.Counters,
+		},
+		box:  outbox{soft: cfg.SoftBound, hard: cfg.HardBound},
+		wake: make(chan struct{}, 1),
+		done: make(chan struct{}), stopped: make(chan struct{}),
 	}
 }
 

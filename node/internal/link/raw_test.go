@@ -27,7 +27,13 @@ var rawOffer = crypto.Offer{VersionMin: 1, VersionMax: 1, MaxPlain: wire.MaxPlai
 // HELLO.
 func rawDial(t testing.TB, c link.Carrier, key *crypto.Schedule) *rawPeer {
 	t.Helper()
-	initiator, msg1, err := crypto.NewInitiator(key, c.Transport(), c.Path(), rawOffer)
+	return rawDialOffering(t, c, key, rawOffer)
+}
+
+// rawDialOffering is rawDial with an offer.
+func rawDialOffering(t testing.TB, c link.Carrier, key *crypto.Schedule, offer crypto.Offer) *rawPeer {
+	t.Helper()
+	initiator, msg1, err := crypto.NewInitiator(key, c.Transport(), c.Path(), offer)
 	must(t, err)
 	must(t, c.WriteRecord(msg1))
 	msg2, err := c.ReadRecord(wire.HandshakeLen)

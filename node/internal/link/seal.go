@@ -16,7 +16,8 @@ type outgoing struct {
 	cipher   *crypto.SendCipher
 	rekey    Rekey
 	counters *Counters
-	maxPlain int // agreed
+	maxPlain int  // agreed
+	bulk     bool // agreed
 	seq      uint64
 	plain    []byte
 	token    []byte
@@ -26,8 +27,8 @@ type outgoing struct {
 	epoch    atomic.Int64 // when this epoch began, as a duration since began
 }
 
-// seal returns the token of the next frame, which carries the encoded
-// messages. The token is valid until the next call. If the key is used up, the
+// seal returns the token of the next frame, or the bulk frame, which carries the
+// encoded messages. It is valid until the next call. If the key is used up, the
 // frame ends with KEYUPDATE and the next one has the next key; room() has left
 // space for that.
 func (o *outgoing) seal(messages []byte, now time.Time) []byte {
@@ -38,7 +39,12 @@ func (o *outgoing) seal(messages []byte, now time.Time) []byte {
 	if update {
 		o.plain = wire.AppendMessage(o.plain, wire.TypeKeyUpdate)
 	}
-	o.token = o.cipher.Seal(o.token[:0], o.plain, now)
+	if !update && o.isBulk(messages) {
+		o.token = o.cipher.SealBulk(o.token[:0], o.plain, o.seq, now)
+		o.counters.sealedBulk()
+	} else {
+		o.token = o.cipher.Seal(o.token[:0], o.plain, now)
+	}
 	o.seq++
 	if update {
 		o.cipher.Advance()
@@ -62,6 +68,9 @@ func (o *outgoing) left(now time.Time) time.Duration {
 // least one, go into one frame.
 func (o *outgoing) fitting(messages []byte) int {
 	room := o.maxPlain - wire.FrameHeader - keyUpdateLen
+	if o.bulk && len(messages) >= bulkLeast {
+		return sameKind(messages, room)
+	}
 	if len(messages) <= room {
 		return len(messages)
 	}
@@ -79,15 +88,20 @@ func (o *outgoing) fitting(messages []byte) int {
 
 // incoming opens the frames of one direction. It belongs to the reader.
 type incoming struct {
-	cipher *crypto.ReceiveCipher
-	seq    uint64
-	plain  []byte
+	cipher   *crypto.ReceiveCipher
+	counters *Counters
+	maxPlain int // agreed
+	seq      uint64
+	plain    []byte
 }
 
-// open opens the token of the next frame. The messages are valid until the
-// next call.
+// open opens the next frame, a token or a bulk frame, which it may overwrite.
+// The messages are valid until the next call.
 func (i *incoming) open(token []byte) (frame wire.Messages, err error) {
 	defer contain(&err)
+	if crypto.IsBulk(token) {
+		return i.openBulk(token)
+	}
 	plain, _, err := i.cipher.Open(i.plain[:0], token)
 	if err != nil {
 		return wire.Messages{}, &Error{CauseToken, err}

@@ -338,7 +338,7 @@ func TestLastReceivedIsTheLastByte(t *testing.T) {
 
 func TestLastReceivedOfACarrierThatTellsNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newSession(t, 0) // tapped carriers have no LastRead
+		s := newSession(t, 0, false) // tapped carriers have no LastRead
 		time.Sleep(time.Minute)
 		s.send(t, true)
 		<-s.atR

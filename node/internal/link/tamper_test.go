@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 	"testing"
 
@@ -56,6 +57,7 @@ func (p *tapped) setHold(hold bool) {
 
 // session is an open link whose two carriers are tapped.
 type session struct {
+	bulk       bool // every other message goes in a bulk frame
 	i, r       *link.Link
 	iTap, rTap *tapped
 	atI, atR   <-chan string
@@ -63,12 +65,13 @@ type session struct {
 	sentR      []string
 }
 
-func newSession(t testing.TB, rekey uint64) *session {
+func newSession(t testing.TB, rekey uint64, bulk bool) *session {
 	t.Helper()
 	a, b := memPipe()
-	s := &session{iTap: tap(a), rTap: tap(b)}
+	s := &session{bulk: bulk, iTap: tap(a), rTap: tap(b)}
 	dialler, acceptor := config("alice"), config("bob")
 	dialler.Rekey.Frames, acceptor.Rekey.Frames = rekey, rekey
+	dialler.BulkCipher, acceptor.BulkCipher = bulk, bulk
 	s.i, s.r = pairOver(t, s.iTap, s.rTap, dialler, acceptor)
 	s.atI, s.atR = collect(s.i), collect(s.r)
 	return s
@@ -90,11 +93,14 @@ func (s *session) send(t testing.TB, fromInitiator bool) {
 	if !fromInitiator {
 		l, sent = s.r, &s.sentR
 	}
-	body := fmt.Sprintf("%p %d", sent, len(*sent))
-	must(t, l.Post(wire.TypeGossip, []byte(body)))
+	kind, body := wire.TypeGossip, fmt.Sprintf("%p %d", sent, len(*sent))
+	if s.bulk && len(*sent)%2 == 0 {
+		kind, body = wire.TypeChunk, body+strings.Repeat(".", 5000)
+	}
+	must(t, l.Post(kind, []byte(body)))
 	l.Flush()
 	must(t, l.Drain(context.Background()))
-	*sent = append(*sent, wire.TypeGossip.String()+" "+body)
+	*sent = append(*sent, kind.String()+" "+body)
 }
 
 // attack injects into s, towards the responder or the initiator, what nobody
@@ -112,7 +118,7 @@ func attack(t testing.TB, rng *seeded, s, other *session, toResponder bool) stri
 		s.send(t, toResponder)
 		return forward.captured[len(forward.captured)-1]
 	}
-	switch rng.below(9) {
+	switch rng.below(10) {
 	case 0:
 		return inject(forward, "duplicate of the last frame", last)
 	case 1:
@@ -134,6 +140,10 @@ func attack(t testing.TB, rng *seeded, s, other *session, toResponder bool) stri
 		flipped := append([]byte(nil), next()...)
 		flipped[rng.below(len(flipped))] ^= 1 << rng.below(8)
 		return inject(forward, "a frame with a flipped bit", flipped)
+	case 8:
+		other := append([]byte(nil), next()...)
+		other[0] ^= 'g' ^ 0x01 // a token becomes a bulk frame, a bulk frame a token
+		return inject(forward, "a frame that claims to be of the other kind", other)
 	default:
 		whole := next()
 		return inject(forward, "a frame cut short", whole[:1+rng.below(len(whole)-1)])
@@ -160,27 +170,35 @@ func delivered(ch <-chan string) (got []string) {
 // delivers must be a beginning of what its peer sent, the session must end, and
 // for the right cause.
 func TestR12_NothingInjectedIsDelivered(t *testing.T) {
+	t.Run("tokens", func(t *testing.T) { r12(t, false) })
+	t.Run("tokens and bulk frames", func(t *testing.T) { r12(t, true) })
+}
+
+func r12(t *testing.T, bulk bool) {
 	cases := 500
 	if *long {
 		cases = 10_000
 	}
 	seen := make(map[string]int)
 	for seed := range cases {
-		what := r12Case(t, uint64(seed))
+		what := r12Case(t, uint64(seed), bulk)
 		seen[what]++
 		if t.Failed() {
 			t.Fatalf("seed %d: %s", seed, what)
 		}
 	}
-	if len(seen) != 9 {
+	if len(seen) != 10 {
 		t.Errorf("not every attack was tried: %v", seen)
 	}
 }
 
-func r12Case(t *testing.T, seed uint64) string {
+func r12Case(t *testing.T, seed uint64, bulk bool) string {
 	rng := seeded(seed)
 	rekey := uint64(1 + rng.below(4)) // new keys after so many frames
-	s, other := newSession(t, rekey), newSession(t, rekey)
+	if bulk {
+		rekey += 2 // the frame that ends an epoch is no bulk frame
+	}
+	s, other := newSession(t, rekey, bulk), newSession(t, rekey, bulk)
 	defer other.close()
 	for range 1 + rng.below(8) {
 		s.send(t, rng.below(2) == 0)
@@ -211,7 +229,7 @@ func r12Case(t *testing.T, seed uint64) string {
 }
 
 func TestR12_AfterRekeyTheOldKeyOpensNothing(t *testing.T) {
-	s := newSession(t, 1) // a new key after every frame
+	s := newSession(t, 1, false) // a new key after every frame
 	s.send(t, true)
 	old := s.iTap.captured[len(s.iTap.captured)-1]
 	s.send(t, true)
@@ -222,7 +240,7 @@ func TestR12_AfterRekeyTheOldKeyOpensNothing(t *testing.T) {
 }
 
 func TestR12_SameKeyEarlierSequenceIsRefusedBySequence(t *testing.T) {
-	s := newSession(t, 0)
+	s := newSession(t, 0, false)
 	s.send(t, true)
 	must(t, s.iTap.inject(s.iTap.captured[len(s.iTap.captured)-1]))
 	<-s.r.Done()

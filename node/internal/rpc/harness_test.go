@@ -99,6 +99,7 @@ type party struct {
 	tree     *commands.Tree
 	server   *Server
 	schedule *crypto.Schedule
+	bulk     bool // asks for the bulk cipher
 	counters link.Counters
 }
 
@@ -136,7 +137,7 @@ func (p *party) handle(t testing.TB, path string, h commands.Handler) {
 func (p *party) config() link.Config {
 	return link.Config{
 		Keys: []*crypto.Schedule{p.schedule}, Name: p.name, Instance: p.instance,
-		Identity: p.identity, Replay: crypto.NewReplaySet(16), Counters: &p.counters,
+		Identity: p.identity, Replay: crypto.NewReplaySet(16), Counters: &p.counters, BulkCipher: p.bulk,
 	}
 }
 

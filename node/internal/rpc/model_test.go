@@ -75,6 +75,7 @@ func newSchedule(t *testing.T, seed uint64) *schedule {
 		limits = ServerConfig{MaxPerPeer: 4, AssemblyBytes: 1 << 20, Ledger: ledger.Limits{Outcomes: 12}}
 	}
 	s.a, s.b = newParty(t, "alice", ServerConfig{}), newParty(t, "bob", limits)
+	s.a.bulk, s.b.bulk = seed%2 == 0, seed%2 == 0
 	s.b.handle(t, "run", s.handle)
 	s.connect()
 	return s

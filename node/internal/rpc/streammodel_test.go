@@ -72,6 +72,7 @@ func newStreaming(t *testing.T, seed uint64) *streaming {
 		limits = ServerConfig{MaxPerPeer: 4, AssemblyBytes: 1 << 20, StreamBytes: 1 << 20}
 	}
 	s.a, s.b = newParty(t, "alice", ServerConfig{}), newParty(t, "bob", limits)
+	s.a.bulk, s.b.bulk = seed%2 == 0, seed%2 == 0
 	s.b.handle(t, "play", s.handle)
 	for range 1 + s.rng.IntN(2) {
 		cfg := Config{}
