@@ -66,19 +66,23 @@ func (ch *Channel) ReadRecord(limit int) ([]byte, error) {
 	return body, err
 }
 
-// WriteRecord gives a record to the client's writer, in its turn among the
-// channels. It waits while too much of this channel is still to be written. It
+// WriteRecord has a record written, in its turn among the channels: at once where
+// nothing else is under way, or else by the client's writer. It waits while too
+// much of this channel is still to be written, and never for the network. It
 // keeps no part of body.
 func (ch *Channel) WriteRecord(body []byte) error {
 	if len(body) == 0 || len(body) > wire.MaxRecord {
 		return ErrRecordLength
 	}
 	for {
-		by, taken, closed := ch.client.out.record(&ch.out, Record{ch.key.peer, ch.key.id, body})
-		if taken {
+		what, by := ch.client.out.record(&ch.out, Record{ch.key.peer, ch.key.id, body}, ch.client.outlet.Immediate())
+		switch what {
+		case putWrite:
+			ch.client.writeAtOnce()
 			return nil
-		}
-		if closed {
+		case putTaken:
+			return nil
+		case putClosed:
 			return ch.writeError()
 		}
 		if err := ch.waitRoom(by); err != nil {

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/fernmesh/fernmesh/relay/internal/outlet"
 )
 
 const (
@@ -21,14 +23,16 @@ const (
 // own, the writer, which Close and Run wait for.
 type Client struct {
 	cfg    Config
-	raw    net.Conn // closed by fail
-	conn   net.Conn // raw, or TLS over it; written by the writer only
+	raw    net.Conn       // closed by fail
+	outlet *outlet.Outlet // over raw, by which all is written
+	conn   net.Conn       // raw, or TLS over the outlet
 	secure bool
 	frames *FrameReader // Run's
 	relay  ID
 	self   Addr
 
 	out     outgoing
+	sending sending
 	alive   keepalive
 	rtt     atomic.Int64 // nanoseconds
 	queued  atomic.Int64 // bytes in the inboxes of all channels
@@ -48,11 +52,12 @@ type Client struct {
 // newClient makes a client of a finished join.
 func newClient(raw net.Conn, j *joining) *Client {
 	c := &Client{
-		cfg: j.cfg, raw: raw, conn: j.conn, secure: j.tls != nil, frames: j.frames,
+		cfg: j.cfg, raw: raw, outlet: outlet.Of(j.conn), conn: j.conn, secure: j.tls != nil, frames: j.frames,
 		relay: j.hello.Relay, self: j.self,
 		written: make(chan struct{}), done: make(chan struct{}),
 		sessions: make(map[sessionKey]*Channel), members: make(map[Addr]struct{}),
 	}
+	c.outlet.Hold()
 	c.out.wake = make(chan struct{}, 1)
 	c.rtt.Store(int64(j.rtt))
 	c.alive.init(j.cfg.Timers.pingEvery(j.hello.Ping), j.cfg.Timers.Pong)

@@ -143,7 +143,8 @@ func (c Config) tlsConfig() *tls.Config {
 		cfg = &tls.Config{}
 	}
 	cfg.MinVersion = tls.VersionTLS13
-	cfg.NextProtos = []string{"http/1.1"} // a proxy must not choose HTTP/2
+	cfg.DynamicRecordSizingDisabled = true // what is written together is to arrive together
+	cfg.NextProtos = []string{"http/1.1"}  // a proxy must not choose HTTP/2
 	if cfg.ServerName == "" {
 		host, _, _ := net.SplitHostPort(c.Address.Authority) // valid by now
 		cfg.ServerName, _, _ = strings.Cut(host, "%")

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"net"
+
+	"github.com/fernmesh/fernmesh/relay/internal/outlet"
 )
 
 // Connect dials a relay and joins the room: TCP, TLS if the address says so, the
@@ -52,7 +54,7 @@ func orCause(ctx context.Context, err error) error {
 func attach(ctx context.Context, raw net.Conn, cfg Config) (*Client, error) {
 	conn, secured := raw, (*tls.Conn)(nil)
 	if cfg.Address.TLS {
-		secured = tls.Client(raw, cfg.tlsConfig())
+		secured = tls.Client(outlet.New(raw), cfg.tlsConfig())
 		if err := secured.HandshakeContext(ctx); err != nil {
 			return nil, tlsError(err)
 		}

@@ -63,7 +63,8 @@
 // queue that is full ends its session (overflow). What is written waits in
 // a queue per channel, where WriteRecord waits in turn; the writer takes from
 // them in turns, control frames first, so that one channel does not hold up
-// another. The relay has [Timers].Write to take each piece. A PING that nothing
+// another. On a connection that was quiet, WriteRecord itself writes what can
+// leave at once, and spares the change of goroutines. The relay has [Timers].Write to take each piece. A PING that nothing
 // follows is missed; two in a row end the connection, within a minute of the
 // relay's last sign of life.
 //

@@ -64,6 +64,12 @@ func AppendSend(dst []byte, r Record) []byte { return appendRecord(dst, FrameSen
 // AppendRecv appends the frame that carries a record to a client.
 func AppendRecv(dst []byte, r Record) []byte { return appendRecord(dst, FrameRecv, r) }
 
+// Forward makes a SEND, the whole frame, the RECV that its receiver gets.
+func Forward(frame []byte, from Addr) {
+	frame[0] = byte(FrameRecv)
+	copy(frame[HeaderLen:], from[:])
+}
+
 func appendRecord(dst []byte, t FrameType, r Record) []byte {
 	dst = begin(dst, t, recordHead+len(r.Body))
 	dst = append(dst, r.Peer[:]...)

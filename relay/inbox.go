@@ -14,19 +14,18 @@ import (
 const recordCost = 32
 
 // inbox holds the records of a channel between the client's reader and the
-// channel's. Both work on buffers of their own, which change hands when the
-// second is empty: an idle channel has none.
+// channel's. Each works on a chunk of its own: an idle channel has none.
 type inbox struct {
 	most    int           // limit of waiting bytes
 	all     *atomic.Int64 // bytes that wait in all inboxes of the client
 	allMost int
 	ready   chan struct{} // a signal, for the channel's reader
 
-	cur []byte // the records being read, each after its length; the reader's own
+	cur *chunk // the records being read, each after its length; the reader's own
 	off int    // in cur
 
 	mu       sync.Mutex
-	fill     []byte // the records that came since
+	fill     chunks // the records that came since
 	waiting  int    // cost of all unread records
 	deadline time.Time
 	err      error // why nothing comes any more; set once, but for net.ErrClosed
@@ -49,11 +48,9 @@ func (in *inbox) deliver(body []byte) bool {
 		return false
 	}
 	in.waiting += cost
-	if in.fill == nil {
-		in.fill = newBuffer()
-	}
-	in.fill = binary.BigEndian.AppendUint32(in.fill, uint32(len(body)))
-	in.fill = append(in.fill, body...)
+	c := in.fill.room(4 + len(body))
+	c.bytes = binary.BigEndian.AppendUint32(c.bytes, uint32(len(body)))
+	c.bytes = append(c.bytes, body...)
 	in.signal()
 	return true
 }
@@ -85,23 +82,23 @@ func (in *inbox) take() ([]byte, time.Time, error) {
 	if !in.deadline.IsZero() && !time.Now().Before(in.deadline) {
 		return nil, time.Time{}, os.ErrDeadlineExceeded
 	}
-	if in.off == len(in.cur) {
+	if in.cur == nil || in.off == len(in.cur.bytes) {
 		in.release()
-		in.cur, in.fill = in.fill, nil
+		in.cur = in.fill.pop()
 	}
-	if len(in.cur) == 0 {
+	if in.cur == nil {
 		return nil, in.deadline, in.err
 	}
-	n := int(binary.BigEndian.Uint32(in.cur[in.off:]))
-	body := in.cur[in.off+4 : in.off+4+n]
+	n := int(binary.BigEndian.Uint32(in.cur.bytes[in.off:]))
+	body := in.cur.bytes[in.off+4 : in.off+4+n]
 	in.off += 4 + n
 	in.spend(n + recordCost)
 	return body, time.Time{}, nil
 }
 
-// release gives the reader's buffer back.
+// release gives the reader's chunk back.
 func (in *inbox) release() {
-	freeBuffer(in.cur)
+	in.cur.free()
 	in.cur, in.off = nil, 0
 }
 
@@ -121,7 +118,7 @@ func (in *inbox) end(cause error) bool {
 	}
 	if cause == net.ErrClosed {
 		in.spend(in.waiting)
-		in.fill = nil
+		in.fill.drop()
 	}
 	in.signal()
 	return first

@@ -10,6 +10,9 @@ const (
 	// batchMost is about how much goes out at a time: what a small record may
 	// have to wait for, beside one large frame.
 	batchMost = 32 << 10
+	// quietLeast is how long nothing was written before who has a record writes
+	// it. What comes closer together is left to the writer, and leaves together.
+	quietLeast = 30 * time.Microsecond
 	// turnMost is how much a channel may send in its turn, or one frame.
 	turnMost = 8 << 10
 	// outboxMost is how much of a channel waits before WriteRecord does.
@@ -28,6 +31,9 @@ type outgoing struct {
 
 	mu      sync.Mutex
 	closed  bool      // nothing is taken any more
+	writing bool      // whether somebody writes, who sees what is put in
+	handed  bool      // whether who wrote has left the rest to the writer
+	wrote   time.Time // when there was nothing left to write
 	control []byte    // frames
 	token   []byte    // the latest presence token to be sent
 	answer  *Echo     // the latest PING to be answered
@@ -37,48 +43,96 @@ type outgoing struct {
 
 // outbox is what waits of one channel. All but room is guarded by outgoing.mu.
 type outbox struct {
-	frames   []byte
-	start    int           // frames[start:] are unsent
+	frames   chunks
+	start    int           // what of the first chunk has left
+	unsent   int           // bytes of frames that have not
 	inTurns  bool          // whether it is in turns
 	closed   bool          // no more records
 	deadline time.Time     // of WriteRecord
 	room     chan struct{} // a signal, for who waits in WriteRecord
 }
 
-// record adds a record to its channel, or says until when to wait for room.
-func (o *outgoing) record(b *outbox, r Record) (by time.Time, taken, closed bool) {
+// put is what became of a record.
+type put uint8
+
+const (
+	putFull   put = iota // there is no room yet
+	putClosed            // nothing is taken any more
+	putTaken             // it will be written
+	putWrite             // it is to be written by who put it in
+)
+
+// record adds a record to its channel, or says until when to wait for room. When
+// nothing was written for a while, who brings the record is to write it, if the
+// connection can be written at once: more will hardly come to go with it.
+func (o *outgoing) record(b *outbox, r Record, atOnce bool) (what put, by time.Time) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.closed || b.closed {
-		return time.Time{}, false, true
+		return putClosed, time.Time{}
 	}
-	if len(b.frames)-b.start >= outboxMost {
-		return b.deadline, false, false
+	if b.unsent >= outboxMost {
+		return putFull, b.deadline
 	}
-	if b.frames == nil {
-		b.frames = newBuffer()
+	n := HeaderLen + recordHead + len(r.Body)
+	c := b.frames.room(n)
+	c.bytes = AppendSend(c.bytes, r)
+	b.unsent += n
+	o.turn(b)
+	switch {
+	case o.writing:
+	case atOnce && time.Since(o.wrote) >= quietLeast:
+		o.writing = true
+		return putWrite, time.Time{}
+	default:
+		o.signal()
 	}
-	b.frames = AppendSend(b.compact(), r)
-	o.queue(b)
-	return time.Time{}, true, false
+	return putTaken, time.Time{}
 }
 
-// compact moves what is unsent to the front, when that is little or nothing.
-func (b *outbox) compact() []byte {
-	if b.start > 0 && len(b.frames)-b.start <= b.start {
-		b.frames = b.frames[:copy(b.frames, b.frames[b.start:])]
-		b.start = 0
+// begin reports whether the caller, the writer, is to write: what waits, or what
+// another has left.
+func (o *outgoing) begin() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.writing && !o.handed {
+		return false
 	}
-	return b.frames
+	o.writing, o.handed = true, false
+	return true
 }
 
-// queue gives a channel its place in the turns. The caller holds mu.
+// leave ends the writing of who is not the writer. What came meanwhile, or could
+// not be written, is left to the writer.
+func (o *outgoing) leave(rest bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if rest || o.waits() || o.closed {
+		o.handed = true
+		o.signal()
+		return
+	}
+	o.writing, o.wrote = false, time.Now()
+}
+
+// waits reports whether there is something to take. The caller holds mu.
+func (o *outgoing) waits() bool {
+	return len(o.turns) > 0 || len(o.control) > 0 || o.answer != nil || len(o.token) > 0
+}
+
+// queue gives a channel its place in the turns, and wakes the writer. The caller
+// holds mu.
 func (o *outgoing) queue(b *outbox) {
+	o.turn(b)
+	o.signal()
+}
+
+// turn gives a channel its place in the turns. The caller holds mu.
+func (o *outgoing) turn(b *outbox) {
 	if !b.inTurns {
 		b.inTurns = true
 		o.turns = append(o.turns, b)
 	}
-	o.signal()
 }
 
 // finish adds GONE behind a channel's records. Nothing follows it. It reports
@@ -91,10 +145,13 @@ func (o *outgoing) finish(b *outbox, g Gone) bool {
 		return true
 	}
 	b.closed = true
-	if len(b.frames) == 0 {
+	if b.unsent == 0 {
 		return o.addGone(g)
 	}
-	b.frames = AppendGone(b.frames, g)
+	const n = HeaderLen + goneLen
+	c := b.frames.room(n)
+	c.bytes = AppendGone(c.bytes, g)
+	b.unsent += n
 	o.queue(b)
 	return len(o.turns) <= turnsMost
 }
@@ -108,8 +165,8 @@ func (o *outgoing) drop(b *outbox) {
 
 // empty drops what waits. Nobody may hold a part of it.
 func (b *outbox) empty() {
-	freeBuffer(b.frames)
-	b.frames, b.start = nil, 0
+	b.frames.drop()
+	b.start, b.unsent = 0, 0
 }
 
 // end takes no more records of a channel, and unless what is there is to leave,
@@ -183,7 +240,7 @@ func (o *outgoing) setDeadline(b *outbox, t time.Time) {
 }
 
 // take returns what to write next, valid until the next call; nothing if there
-// is nothing, and then whether that is the end.
+// is nothing, and then whether that is the end. Who gets nothing writes no longer.
 func (o *outgoing) take() (batch []byte, closed bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -202,28 +259,40 @@ func (o *outgoing) take() (batch []byte, closed bool) {
 		o.turns[0] = nil
 		o.turns = o.turns[1:]
 		o.batch = b.turn(o.batch)
-		if b.inTurns = len(b.frames) > 0; b.inTurns {
+		if b.inTurns = b.unsent > 0; b.inTurns {
 			o.turns = append(o.turns, b)
 		}
+	}
+	if len(o.batch) == 0 {
+		o.writing, o.wrote = false, time.Now()
 	}
 	return o.batch, o.closed
 }
 
 // turn appends a channel's share: as many frames as fit turnMost, at least one.
 func (b *outbox) turn(dst []byte) []byte {
-	end := b.start
-	for end < len(b.frames) {
-		n := HeaderLen + int(binary.BigEndian.Uint32(b.frames[end+1:]))
-		if end > b.start && end+n-b.start > turnMost {
+	for share := 0; b.unsent > 0; {
+		c := b.frames.first
+		end := b.start
+		for end < len(c.bytes) {
+			n := HeaderLen + int(binary.BigEndian.Uint32(c.bytes[end+1:]))
+			if share > 0 && share+n > turnMost {
+				break
+			}
+			share += n
+			end += n
+		}
+		if end == b.start {
 			break
 		}
-		end += n
+		dst = append(dst, c.bytes[b.start:end]...)
+		b.unsent -= end - b.start
+		if b.start = end; end == len(c.bytes) {
+			b.frames.pop().free()
+			b.start = 0
+		}
 	}
-	dst = append(dst, b.frames[b.start:end]...)
-	if b.start = end; end == len(b.frames) {
-		b.empty()
-	}
-	if len(b.frames)-b.start < outboxMost {
+	if b.unsent < outboxMost {
 		b.signal()
 	}
 	return dst

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -102,8 +101,9 @@ func (p *program) runServer(ctx context.Context, s *settings, server *relayserve
 	if err != nil {
 		return faultf(exitConfig, "give the name that nodes dial with --public-host", "this relay has no address to give to nodes: %v", err)
 	}
+	serve := server.Serve
 	if cert != nil {
-		listener = tls.NewListener(listener, cert.config())
+		serve = func(l net.Listener) error { return server.ServeTLS(l, cert.config()) }
 	}
 	var o *ops
 	if s.opsListen != "" {
@@ -113,7 +113,7 @@ func (p *program) runServer(ctx context.Context, s *settings, server *relayserve
 	}
 	defer o.close()
 	served := make(chan error, 1)
-	go func() { served <- server.Serve(listener) }()
+	go func() { served <- serve(listener) }()
 	_, _ = fmt.Fprintln(p.stdout, a) // nobody may be reading: a relay goes on serving
 	select {
 	case <-ctx.Done():

@@ -17,9 +17,10 @@ var blockPools [len(blockSizes)]sync.Pool
 // block holds whole frames that wait to be written.
 type block struct {
 	frames  []byte
-	class   int // of its size
-	records int // bytes of records in it
-	gones   int // bytes of GONEs
+	next    *block // in the queue
+	class   int    // of its size
+	records int    // bytes of records in it
+	gones   int    // bytes of GONEs
 }
 
 // gate bounds the memory of all the queues together.

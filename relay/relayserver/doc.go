@@ -10,8 +10,9 @@
 //	err = server.Serve(listener) // until Close or Drain
 //
 // In the code, server.go accepts connections, handshake.go takes one up to
-// JOINED, room.go is who may reach whom, member.go forwards, and queue.go is all
-// that a slow client may cost.
+// JOINED, room.go is who may reach whom, member.go reads, forward.go forwards,
+// queue.go is all that a slow client may cost, write.go empties it, and news.go
+// tells the members of a room of each other.
 //
 // # What a relay knows
 //
@@ -29,13 +30,28 @@
 //
 // # Forwarding
 //
-// One goroutine reads each client, and puts what it reads into the queue of the
-// client that it is for; one goroutine empties each client's queue. Records and
-// GONE keep their order. When a queue is full, whoever sends to it is not read
-// for Timers.Stop at most; then that one session ends, with GONE(overflow) to
-// both ends. A client that takes less than 16 KiB of what waits for it within
-// Timers.Stall is disconnected, and so is one that is silent for 2.5 times
-// Timers.Ping. What ends is always told: nothing is lost in silence.
+// One goroutine reads each client. What one read of the connection brought is
+// handled together: SENDs in a row to one client become RECVs where they lie and
+// go into its queue by one copy. Before it reads again, the reader empties the
+// queues that it filled, as far as the connections take it at once; where one
+// does not, a writer goes on, a goroutine that lives while there is something to
+// write. Under [Server.ServeTLS], TLS seals a whole queue's block for one write.
+//
+// Records and GONE keep their order. When a queue is full, whoever sends to it is
+// not read for Timers.Stop at most; then that one session ends, with
+// GONE(overflow) to both ends. A client that takes less than 16 KiB of what waits
+// for it within Timers.Stall is disconnected, and so is one that is silent for
+// 2.5 times Timers.Ping. What ends is always told: nothing is lost in silence.
+//
+// Members are told of each other at once after a while of quiet, and otherwise
+// after a pause that grows with the room beyond 32 members, with what came since.
+//
+// # An idle member
+//
+// costs a goroutine with a small stack and no buffer. Without TLS, a buffer is
+// borrowed when the connection has something to read; with TLS, when the first
+// bytes of a record have come. A member in the middle of a frame holds one of
+// 16 KiB, or up to twice what has come of a larger frame.
 //
 // # Bounds
 //

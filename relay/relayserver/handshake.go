@@ -9,6 +9,7 @@ import (
 
 	"github.com/fernmesh/fernmesh/crypto"
 	"github.com/fernmesh/fernmesh/relay"
+	"github.com/fernmesh/fernmesh/relay/internal/outlet"
 )
 
 // What refused clients are told to wait.
@@ -16,9 +17,6 @@ const (
 	retryFull = 30 * time.Second
 	retryRate = 2 * time.Second
 )
-
-// restingBuffer is what the reader of an idle member holds.
-const restingBuffer = 2 << 10
 
 // welcome takes a connection up to JOINED. It returns nil if the client did not
 // get that far, for whatever reason.
@@ -43,8 +41,11 @@ func (s *Server) welcome(conn net.Conn, v *visit) *member {
 		s.refuse(conn, &relay.RefusedError{Code: relay.RefusedRate, RetryAfter: retryRate, Text: "too many joins from this address"})
 		return nil
 	}
-	in := &input{conn: conn, early: early}
-	m, refused := s.admit(conn, relay.NewFrameReader(in, restingBuffer), exporter)
+	in := &input{conn: conn, direct: newDirect(conn)}
+	if len(early) > 0 {
+		in.early = early // and otherwise not the buffer that it would be part of
+	}
+	m, refused := s.admit(conn, relay.NewFrameReader(in, relay.ReadBuffer), exporter)
 	if refused != nil {
 		s.refuse(conn, refused)
 		return nil
@@ -93,8 +94,8 @@ func (s *Server) admit(conn net.Conn, in *relay.FrameReader, exporter [32]byte) 
 	if refused := s.judge(proof, j); refused != nil {
 		return nil, refused
 	}
-	m := &member{server: s, conn: conn, in: in, addr: j.Address}
-	m.out.limit, m.out.stop, m.out.gate, m.out.wake = s.cfg.Limits.Queue, s.cfg.Timers.Stop, &s.gate, make(chan struct{}, 1)
+	m := &member{server: s, conn: conn, in: in, addr: j.Address, outlet: outlet.Of(conn)}
+	m.out.limit, m.out.stop, m.out.gate = s.cfg.Limits.Queue, s.cfg.Timers.Stop, &s.gate
 	if refused := s.join(m, j.Room, relay.AppendJoined(nil, proof.SignJoined(s.cfg.Identity, j.Room))); refused != nil {
 		return nil, refused
 	}

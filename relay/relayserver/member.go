@@ -2,40 +2,43 @@ package relayserver
 
 import (
 	"errors"
-	"io"
 	"net"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/fernmesh/fernmesh/relay"
+	"github.com/fernmesh/fernmesh/relay/internal/outlet"
 )
 
 // member is a client that has joined. Its reader runs on the connection's
-// goroutine and forwards to the queues of others; its writer empties its own.
+// goroutine and forwards to the queues of others, which it empties itself as far
+// as their connections do not make it wait. What is left, a writer writes, on a
+// goroutine that lives while there is something to write.
 type member struct {
-	server *Server
-	conn   net.Conn
-	in     *relay.FrameReader
-	addr   relay.Addr
-	room   *room
-	token  []byte // the latest presence token, guarded by room.mu, never changed
-	out    queue
-	ended  endedSessions // the reader's
-	casts  pace          // the reader's
+	server  *Server
+	conn    net.Conn
+	in      *relay.FrameReader
+	addr    relay.Addr
+	room    *room
+	token   []byte // the latest presence token, guarded by room.mu, never changed
+	out     queue
+	outlet  *outlet.Outlet // nil for TLS that is another's
+	sending sending        // the writer's
+	writers sync.WaitGroup // who writes, if anyone does
+	ended   endedSessions  // the reader's
+	casts   pace           // the reader's
+	run     run            // the reader's
+	reached []*member      // the reader's: whom to wake
 }
 
-// run serves a member until its connection ends, and takes it out of its room.
-func (m *member) run() {
-	written := make(chan struct{})
-	go func() {
-		defer close(written)
-		m.write()
-	}()
+// serve serves a member until its connection ends, and takes it out of its room.
+func (m *member) serve() {
 	m.note(m.read())
 	m.server.leave(m)
 	m.out.close()
 	hangUp(m.conn) // a writer that is in Write returns
-	<-written
+	m.writers.Wait()
 }
 
 // note counts why a member was cut.
@@ -48,27 +51,36 @@ func (m *member) note(err error) {
 	}
 }
 
-// read handles frames until one is wrong or none comes.
+// read handles frames until one is wrong or none comes. What one read of the
+// connection brought is forwarded together, and its receivers woken, before the
+// next one waits.
 func (m *member) read() error {
+	defer m.wake()
 	for {
-		t, body, err := m.in.Next(relay.ToRelay)
-		if err != nil {
-			return err
+		if !m.in.Ready() {
+			if err := m.pass(); err != nil {
+				return err
+			}
+			m.wake()
 		}
-		if err := m.handle(t, body); err != nil {
-			return err
+		t, body, err := m.in.Next(relay.ToRelay)
+		if err == nil {
+			err = m.handle(t, body)
+		}
+		if err != nil {
+			return errors.Join(err, m.pass())
 		}
 	}
 }
 
 func (m *member) handle(t relay.FrameType, body []byte) error {
+	if t == relay.FrameSend {
+		return m.send(body)
+	}
+	if err := m.pass(); err != nil {
+		return err
+	}
 	switch t {
-	case relay.FrameSend:
-		r, err := relay.ParseRecord(body)
-		if err != nil {
-			return err
-		}
-		return m.forward(r)
 	case relay.FrameGone:
 		g, err := relay.ParseGone(body)
 		if err != nil {
@@ -80,6 +92,7 @@ func (m *member) handle(t relay.FrameType, body []byte) error {
 		if err != nil {
 			return err
 		}
+		m.wake()
 		if !m.server.sleep(m.casts.wait(time.Now())) {
 			return ErrClosed
 		}
@@ -90,80 +103,28 @@ func (m *member) handle(t relay.FrameType, body []byte) error {
 			return err
 		}
 		m.out.echo(e)
+		m.startWriter() // not here: the stack of an idle member stays small
 	}
 	return nil
 }
 
-// errNoQueue ends a member that lets GONEs pile up which it caused itself.
-var errNoQueue = errors.New("relayserver: client does not take its own GONEs")
-
-// forward passes a record on, and tells both ends when that is not possible.
-func (m *member) forward(r relay.Record) error {
-	if m.ended.has(r.Peer, r.Session) {
-		return nil // it was told; what comes still was on its way
-	}
-	to := m.room.member(r.Peer)
-	v := left
-	if to != nil {
-		v = m.deliver(func() (verdict, <-chan struct{}, time.Duration) { return to.out.record(m.addr, r) })
-	}
-	switch v {
-	case taken:
-		m.server.count.records.Add(1)
-		m.server.count.bytes.Add(int64(len(r.Body)))
-		return nil
-	case overflow:
-		m.server.count.overflows.Add(1)
-		if v, _, _ := to.out.gone(relay.Gone{Peer: m.addr, Session: r.Session, Code: relay.GoneOverflow}); v != taken {
-			to.cut()
+// reach notes that something was put into a queue.
+func (m *member) reach(to *member) {
+	for _, known := range m.reached {
+		if known == to {
+			return
 		}
-		return m.end(r, relay.GoneOverflow)
-	default:
-		m.server.count.absent.Add(1)
-		return m.end(r, relay.GoneAbsent)
 	}
+	m.reached = append(m.reached, to)
 }
 
-// end tells this member that a session of its has ended.
-func (m *member) end(r relay.Record, code relay.GoneCode) error {
-	m.ended.add(r.Peer, r.Session)
-	if v, _, _ := m.out.gone(relay.Gone{Peer: r.Peer, Session: r.Session, Code: code}); v != taken {
-		return errNoQueue
+// wake has what was forwarded written.
+func (m *member) wake() {
+	for i, to := range m.reached {
+		to.flush()
+		m.reached[i] = nil
 	}
-	return nil
-}
-
-// part passes GONE on. A member that lets thousands of them wait is cut: without
-// them it would keep sessions that have ended.
-func (m *member) part(g relay.Gone) {
-	to := m.room.member(g.Peer)
-	if to == nil || m.ended.has(g.Peer, g.Session) {
-		return
-	}
-	g.Peer = m.addr
-	if m.deliver(func() (verdict, <-chan struct{}, time.Duration) { return to.out.gone(g) }) == overflow {
-		to.cut()
-	}
-}
-
-// deliver tries until there is a verdict. While it waits, this member is not
-// read: that is what holds it back.
-func (m *member) deliver(try func() (verdict, <-chan struct{}, time.Duration)) verdict {
-	for {
-		v, room, most := try()
-		if v != wait {
-			return v
-		}
-		timer := time.NewTimer(most)
-		select {
-		case <-room:
-		case <-timer.C:
-		case <-m.server.stopped:
-			timer.Stop()
-			return left
-		}
-		timer.Stop()
-	}
+	m.reached = m.reached[:0]
 }
 
 // cut ends a member that does not read.
@@ -171,28 +132,3 @@ func (m *member) cut() {
 	m.server.count.stalled.Add(1)
 	hangUp(m.conn) // its reader sees to the rest
 }
-
-// input is what a member's frames are read from: first what came with the
-// upgrade request, then the connection, under a deadline for silence.
-type input struct {
-	conn    net.Conn
-	early   []byte
-	silence time.Duration // 0 leaves the deadline as it is
-}
-
-// Read implements io.Reader.
-func (in *input) Read(p []byte) (int, error) {
-	if len(in.early) > 0 {
-		n := copy(p, in.early)
-		in.early = in.early[n:]
-		return n, nil
-	}
-	if in.silence > 0 {
-		if err := in.conn.SetReadDeadline(time.Now().Add(in.silence)); err != nil {
-			return 0, err
-		}
-	}
-	return in.conn.Read(p)
-}
-
-var _ io.Reader = (*input)(nil)

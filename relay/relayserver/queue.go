@@ -21,24 +21,26 @@ const (
 // of its session. Everything else leaves first, but for DOWN, which follows the
 // records of the member that left. Records are bounded by limit and by the gate;
 // the rest by its nature.
+//
+// Whoever puts something in starts the writer, at once or with what else it has.
 type queue struct {
 	limit int
 	stop  time.Duration
 	gate  *gate
-	wake  chan struct{} // a signal, for the writer
 
-	mu        sync.Mutex
-	closed    bool
-	blocks    []*block
-	records   int    // bytes of records in blocks
-	gones     int    // bytes of GONEs in blocks
-	put, took uint64 // bytes that came to and left blocks, ever
-	control   []byte
-	pong      relay.Echo
-	answer    bool // whether pong is to be sent: one is enough to show life
-	presence  presence
-	full      time.Time     // since when nothing went in; zero if it does
-	room      chan struct{} // closed when there is room; nil if nobody waits
+	mu          sync.Mutex
+	closed      bool
+	writing     bool   // whether there is a writer, who sees what is put in
+	first, last *block // what waits, in its order
+	held        int    // bytes of records in the blocks
+	gones       int    // bytes of GONEs in the blocks
+	put, took   uint64 // bytes that came to and left blocks, ever
+	control     []byte
+	pong        relay.Echo
+	answer      bool // whether pong is to be sent: one is enough to show life
+	presence    presence
+	full        time.Time     // since when nothing went in; zero if it does
+	room        chan struct{} // closed when there is room; nil if nobody waits
 }
 
 // verdict is what became of a frame.
@@ -51,27 +53,42 @@ const (
 	left                    // the client has left
 )
 
-// record adds a record from a member. For the verdict wait it says on what, and
-// for how long at most.
-func (q *queue) record(from relay.Addr, r relay.Record) (v verdict, room <-chan struct{}, most time.Duration) {
+// records adds RECVs if there is room for all of them.
+func (q *queue) records(frames []byte) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	n := recordHead + len(r.Body)
-	if q.closed {
+	return !q.closed && q.add(frames)
+}
+
+// record adds a RECV. For the verdict wait it says on what, and for how long at
+// most.
+func (q *queue) record(frame []byte) (v verdict, room <-chan struct{}, most time.Duration) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	switch {
+	case q.closed:
 		return left, nil, 0
+	case q.add(frame):
+		return taken, nil, 0
 	}
-	var b *block
-	if q.records+n <= q.limit {
-		b = q.tail(n, false)
+	return q.refuse()
+}
+
+// add adds RECVs if there is room. The caller holds mu.
+func (q *queue) add(frames []byte) bool {
+	n := len(frames)
+	if q.held+n > q.limit {
+		return false
 	}
+	b := q.tail(n, false)
 	if b == nil {
-		return q.refuse()
+		return false
 	}
-	b.frames = relay.AppendRecv(b.frames, relay.Record{Peer: from, Session: r.Session, Body: r.Body})
+	b.frames = append(b.frames, frames...)
 	b.records += n
-	q.records += n
+	q.held += n
 	q.accept(n)
-	return taken, nil, 0
+	return true
 }
 
 // gone adds a GONE, which counts little and does not wait for the gate.
@@ -92,16 +109,18 @@ func (q *queue) gone(g relay.Gone) (v verdict, room <-chan struct{}, most time.D
 	return taken, nil, 0
 }
 
-// tail returns the block that a frame of n bytes goes to.
+// tail returns the block that frames of n bytes go to.
 func (q *queue) tail(n int, force bool) *block {
-	if len(q.blocks) > 0 {
-		if b := q.blocks[len(q.blocks)-1]; len(b.frames)+n <= cap(b.frames) {
-			return b
-		}
+	if b := q.last; b != nil && len(b.frames)+n <= cap(b.frames) {
+		return b
 	}
 	b := q.gate.block(n, force)
-	if b != nil {
-		q.blocks = append(q.blocks, b)
+	switch {
+	case b == nil:
+	case q.last == nil:
+		q.first, q.last = b, b
+	default:
+		q.last.next, q.last = b, b
 	}
 	return b
 }
@@ -110,7 +129,6 @@ func (q *queue) tail(n int, force bool) *block {
 func (q *queue) accept(n int) {
 	q.put += uint64(n)
 	q.full = time.Time{}
-	q.signal()
 }
 
 // refuse says how long there has been no room. The time runs for all senders
@@ -136,7 +154,6 @@ func (q *queue) tell(add func(q *queue)) {
 	defer q.mu.Unlock()
 	if !q.closed {
 		add(q)
-		q.signal()
 	}
 }
 
@@ -150,32 +167,46 @@ func (q *queue) frame(frame []byte) {
 	q.tell(func(q *queue) { q.control = append(q.control, frame...) })
 }
 
-// take returns what to write next, control frames in dst, then a block, which
-// the caller frees. Neither means that there is nothing.
-func (q *queue) take(dst []byte) (control []byte, data *block) {
+// begin reports whether there is something to write and nobody who does it: then
+// the caller, who holds mu, writes.
+func (q *queue) begin() bool {
+	if q.writing || q.closed || q.empty() {
+		return false
+	}
+	q.writing = true
+	return true
+}
+
+func (q *queue) empty() bool {
+	return q.first == nil && len(q.control) == 0 && !q.answer && len(q.presence.order) == 0
+}
+
+// take returns what to write next: control frames, then a block, which the caller
+// frees. Without either, the caller writes no longer.
+func (q *queue) take() (control []byte, data *block) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	control = append(dst[:0], q.control...)
-	q.control = nil
+	control, q.control = q.control, nil
 	if q.answer {
 		control = relay.AppendPong(control, q.pong)
 		q.answer = false
 	}
 	control = q.presence.take(control, q.took)
-	if len(q.blocks) > 0 {
+	if q.first != nil {
 		data = q.pop()
 	}
+	q.writing = len(control) > 0 || data != nil
 	return control, data
 }
 
 // pop removes the first block and lets waiting senders try again.
 func (q *queue) pop() *block {
-	b := q.blocks[0]
-	q.blocks[0] = nil
-	if q.blocks = q.blocks[1:]; len(q.blocks) == 0 {
-		q.blocks = nil
+	b := q.first
+	if q.first = b.next; q.first == nil {
+		q.last = nil
 	}
-	q.records -= b.records
+	b.next = nil
+	q.held -= b.records
 	q.gones -= b.gones
 	q.took += uint64(len(b.frames))
 	q.full = time.Time{}
@@ -195,17 +226,9 @@ func (q *queue) close() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.closed = true
-	for _, b := range q.blocks {
-		q.gate.free(b)
+	for q.first != nil {
+		q.gate.free(q.pop())
 	}
-	q.blocks, q.records, q.gones, q.control, q.presence = nil, 0, 0, nil, presence{}
+	q.held, q.gones, q.control, q.answer, q.presence = 0, 0, nil, false, presence{}
 	q.release()
-	q.signal()
-}
-
-func (q *queue) signal() {
-	select {
-	case q.wake <- struct{}{}:
-	default: // it is awake already
-	}
 }

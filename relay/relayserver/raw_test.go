@@ -185,3 +185,17 @@ func wantRefused(t testing.TB, err error, code relay.ErrorCode) {
 		t.Errorf("got %v, want the refusal: %v", err, code)
 	}
 }
+
+// meet waits until so many members are up.
+func (k *raw) meet(others int) error {
+	for others > 0 {
+		t, _, err := k.frames.Next(relay.ToClient)
+		if err != nil {
+			return err
+		}
+		if t == relay.FrameUp {
+			others--
+		}
+	}
+	return nil
+}

@@ -14,6 +14,7 @@ type room struct {
 
 	mu      sync.RWMutex
 	members map[relay.Addr]*member
+	news    news
 }
 
 // member returns who has the address.
@@ -33,6 +34,7 @@ func (r *room) cast(m *member, token []byte) {
 			other.out.cast(m.addr, m.token)
 		}
 	}
+	r.announce()
 }
 
 // join adds a member to its room and has it greeted: JOINED, then what there is
@@ -59,6 +61,7 @@ func (s *Server) join(m *member, id [32]byte, joined []byte) *relay.RefusedError
 		return &relay.RefusedError{Code: relay.RefusedFull, RetryAfter: retryFull, Text: "this room has no more places"}
 	}
 	m.room = r
+	m.outlet.Hold()
 	m.out.frame(joined)
 	for a, other := range r.members {
 		m.out.up(a)
@@ -66,6 +69,9 @@ func (s *Server) join(m *member, id [32]byte, joined []byte) *relay.RefusedError
 			m.out.cast(a, other.token)
 		}
 		other.out.up(m.addr)
+	}
+	if len(r.members) > 0 {
+		r.announce()
 	}
 	r.members[m.addr] = m
 	s.rooms[id] = r
@@ -86,7 +92,9 @@ func (s *Server) leave(m *member) {
 	for _, other := range r.members {
 		other.out.down(m.addr)
 	}
+	r.announce()
 	if len(r.members) == 0 {
+		r.hush()
 		delete(s.rooms, r.id)
 	}
 	s.count.rooms.Store(int64(len(s.rooms)))

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/fernmesh/fernmesh/relay"
+	"github.com/fernmesh/fernmesh/relay/internal/outlet"
 )
 
 // ErrClosed is returned by Serve after Close or Drain.
@@ -56,7 +57,23 @@ func (s *Server) ID() relay.ID { return s.id }
 // closed or drained, which is ErrClosed. It closes the listener. Several may be
 // served at a time. Connections of a listener made by tls.NewListener are bound
 // to their TLS; its config must have TLS 1.3 as the least version.
+//
+// A listener's own TLS costs more than that of [Server.ServeTLS], which seals
+// many records for one write.
 func (s *Server) Serve(l net.Listener) error {
+	return s.accept(l, func(conn net.Conn) net.Conn { return conn })
+}
+
+// ServeTLS is Serve for a listener whose connections are to speak TLS, by a
+// config that has a certificate and TLS 1.3 as the least version.
+func (s *Server) ServeTLS(l net.Listener, cfg *tls.Config) error {
+	cfg = cfg.Clone()
+	cfg.DynamicRecordSizingDisabled = true // what is written together is to arrive together
+	return s.accept(l, func(conn net.Conn) net.Conn { return tls.Server(outlet.New(conn), cfg) })
+}
+
+// accept is Serve, for connections that are wrapped first.
+func (s *Server) accept(l net.Listener, wrap func(net.Conn) net.Conn) error {
 	if !s.addListener(l) {
 		_ = l.Close()
 		return ErrClosed
@@ -67,7 +84,7 @@ func (s *Server) Serve(l net.Listener) error {
 		conn, err := l.Accept()
 		if err == nil {
 			pause = 0
-			s.start(conn)
+			s.start(wrap(conn))
 			continue
 		}
 		if s.stopping() {
@@ -131,12 +148,25 @@ func (s *Server) start(conn net.Conn) {
 	go s.serve(conn, v)
 }
 
+// serve takes a connection in. A member is served on a goroutine of its own, whose
+// stack has not grown with the handshakes.
 func (s *Server) serve(conn net.Conn, v *visit) {
-	defer s.work.Done()
-	if m := s.welcome(conn, v); m != nil {
-		v.joined()
-		m.run()
+	m := s.welcome(conn, v)
+	if m == nil {
+		s.dismiss(conn, v)
+		return
 	}
+	v.joined()
+	m.flush() // JOINED
+	go func() {
+		m.serve()
+		s.dismiss(conn, v)
+	}()
+}
+
+// dismiss ends what start has begun.
+func (s *Server) dismiss(conn net.Conn, v *visit) {
+	defer s.work.Done()
 	hangUp(conn)
 	s.mu.Lock()
 	delete(s.conns, conn)
@@ -172,11 +202,12 @@ func (s *Server) beginDrain() <-chan struct{} {
 
 // drain sends DRAIN to all members.
 func (r *room) drain(frame []byte) {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	for _, m := range r.members {
 		m.out.frame(frame)
 	}
+	r.announce()
 }
 
 // checkEmptied tells Drain of the last member's leaving. The caller holds mu.

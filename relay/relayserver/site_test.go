@@ -53,6 +53,12 @@ func startSite(t testing.TB, cfg relayserver.Config, own, clients sockets.Net, l
 
 func serveSite(t testing.TB, cfg relayserver.Config, l net.Listener, clients sockets.Net, authority string) *site {
 	t.Helper()
+	return serveSiteBy(t, cfg, l, clients, authority, func(s *relayserver.Server) error { return s.Serve(l) })
+}
+
+// serveSiteBy starts a relay that serves its listener in a way of its own.
+func serveSiteBy(t testing.TB, cfg relayserver.Config, l net.Listener, clients sockets.Net, authority string, serve func(*relayserver.Server) error) *site {
+	t.Helper()
 	if cfg.Identity == nil {
 		cfg.Identity = crypto.NewIdentity()
 	}
@@ -62,7 +68,7 @@ func serveSite(t testing.TB, cfg relayserver.Config, l net.Listener, clients soc
 	}
 	s := &site{t: t, server: server, listener: l, host: clients, authority: authority, served: make(chan error, 1)}
 	go func() {
-		s.served <- server.Serve(l)
+		s.served <- serve(server)
 		close(s.served)
 	}()
 	t.Cleanup(s.close)
