@@ -84,13 +84,42 @@ func (c *Call) Kwargs() (map[string]any, error) {
 // Arg returns the positional argument i, counted from 0. An argument that is
 // missing, or does not fit a T without loss, is an *[Error] with the code
 // INVALID_ARGUMENT that says so; a handler may return it as it is.
+//
+// A [Raw] is cut out of RawArgs: it costs no memory, and must not be changed.
 func Arg[T any](c *Call, i int) (T, error) {
+	var v T
+	raw, isRaw := any(&v).(*Raw)
+	if !isRaw {
+		return decodedArg[T](c, i)
+	}
+	var err error
+	*raw, err = rawArg(c, i)
+	return v, err
+}
+
+// decodedArg is Arg of all other types.
+func decodedArg[T any](c *Call, i int) (T, error) {
 	var v T
 	ok, err := codec.Element(c.RawArgs, i, reflect.ValueOf(&v).Elem())
 	if err == nil && !ok {
 		return v, Errorf(InvalidArgument, "argument %d: missing", i)
 	}
-	return v, argumentError("argument "+strconv.Itoa(i), err)
+	if err != nil {
+		err = argumentError("argument "+strconv.Itoa(i), err)
+	}
+	return v, err
+}
+
+// rawArg is Arg of a Raw.
+func rawArg(c *Call, i int) (Raw, error) {
+	raw, ok, err := codec.RawElement(c.RawArgs, i)
+	if err != nil {
+		return nil, argumentError("argument "+strconv.Itoa(i), err)
+	}
+	if !ok {
+		return nil, Errorf(InvalidArgument, "argument %d: missing", i)
+	}
+	return raw, nil
 }
 
 // Kwarg returns the named argument, and whether it was given. One that does

@@ -39,6 +39,9 @@ func (c *Command) Path() Path { return c.path }
 // Idempotent reports whether the command was registered with [Idempotent].
 func (c *Command) Idempotent() bool { return c.description.Idempotent }
 
+// Inline reports whether the command was registered with [Inline].
+func (c *Command) Inline() bool { return c.description.Inline }
+
 // Description returns what is known about the command. Its schemas are
 // shared and must not be changed.
 func (c *Command) Description() Description { return c.description }
@@ -49,6 +52,7 @@ type Description struct {
 	Path       string `json:"path"`
 	Doc        string `json:"doc,omitempty"`
 	Idempotent bool   `json:"idempotent,omitempty"`
+	Inline     bool   `json:"inline,omitempty"` // registered with [Inline]
 
 	// Rights are those that a caller needs, see [Requires].
 	Rights []string `json:"rights,omitempty"`
@@ -79,6 +83,7 @@ type Option func(*settings)
 type settings struct {
 	doc        string
 	idempotent bool
+	inline     bool
 	replace    bool
 	force      bool
 	schemas    schemas
@@ -98,6 +103,20 @@ func Doc(text string) Option { return func(s *settings) { s.doc = text } }
 // Idempotent says that running the command twice does no more than running it
 // once, so that a call may be repeated although nobody knows whether it ran.
 func Idempotent() Option { return func(s *settings) { s.idempotent = true } }
+
+// Inline says that the handler is quick: it takes far less than a millisecond,
+// waits for nothing and makes no calls. A node runs it on the goroutine that
+// reads the caller's link, without one of its own, which saves about as much as
+// a small call costs otherwise. All that holds for other calls holds for it:
+// deadline, limits, policy, interceptors, panics and statistics. Commands that
+// stream are never run so, nor are calls that had to wait for their turn.
+//
+// What comes over the same link waits until the handler returns. Should it take
+// longer than Limits.InlineBudget of its node, another goroutine goes on with
+// the reading, and calls of the command have goroutines of their own, as without
+// Inline: for a second, and each time it happens again for twice as long, up to
+// ten minutes. Registering a command anew ends that.
+func Inline() Option { return func(s *settings) { s.inline = true } }
 
 // Replace lets a registration take the place of an existing command. Calls
 // that run at that moment finish on the old one.

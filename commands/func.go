@@ -35,15 +35,16 @@ func Func[In, Out any](t *Tree, path string, f func(ctx context.Context, in In) 
 	}
 	s := apply(opts)
 	cmd, err := newCommand(path, s, func(ctx context.Context, c *Call) ([]byte, error) {
-		in := new(In)
-		if err := input.Decode(c.RawArgs, c.RawKwargs, reflect.ValueOf(in).Elem()); err != nil {
+		run := &typedRun[In, Out]{callContext: callContext{ctx, c}}
+		if err := input.Decode(c.RawArgs, c.RawKwargs, reflect.ValueOf(&run.in).Elem()); err != nil {
 			return nil, problemError(InvalidArgument, "argument", err).DidNotRun()
 		}
-		out, err := f(context.WithValue(ctx, callKey{}, c), *in)
+		out, err := f(&run.callContext, run.in)
 		if err = realError(err); err != nil {
 			return nil, err
 		}
-		raw, err := output.Encode(reflect.ValueOf(&out).Elem())
+		run.out = out
+		raw, err := run.encode(output)
 		if err != nil {
 			return nil, unsendableResult(err)
 		}
@@ -55,4 +56,32 @@ func Func[In, Out any](t *Tree, path string, f func(ctx context.Context, in In) 
 	cmd.check = checkInput[In](input)
 	cmd.description.setSchemas(input.Schema, output.Schema)
 	return t.add(s, cmd)
+}
+
+// typedRun is what one call of a typed handler needs, in one piece.
+type typedRun[In, Out any] struct {
+	callContext
+	in  In
+	out Out
+}
+
+func (r *typedRun[In, Out]) encode(output *codec.Output) ([]byte, error) {
+	if raw, ok := any(&r.out).(*Raw); ok {
+		return codec.EncodeRaw(*raw)
+	}
+	return output.Encode(reflect.ValueOf(&r.out).Elem())
+}
+
+// callContext is the context of a typed handler, which knows its call.
+type callContext struct {
+	context.Context
+	call *Call
+}
+
+// Value finds the call for CallOf.
+func (c *callContext) Value(key any) any {
+	if key == (callKey{}) {
+		return c.call
+	}
+	return c.Context.Value(key)
 }

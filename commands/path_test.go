@@ -121,3 +121,34 @@ func must(t testing.TB, err error) {
 		t.Fatal(err)
 	}
 }
+
+// usualPath is a short cut: whatever it takes must be good by the whole rule.
+func TestUsualPathsAreGood(t *testing.T) {
+	long := strings.Repeat("s", MaxSegment)
+	for path, usual := range map[string]bool{
+		"lights.kitchen.set": true, "__echo__": true, long + ".x": true, "~!": true,
+		strings.Repeat("a.", MaxSegments-1) + "a": true,
+		"": false, ".": false, "a..b": false, ".a": false, "a.": false, "a b": false, "a\x7f": false, "a\tb": false, "grün": false,
+		long + "s": false, strings.Repeat("a.", MaxSegments) + "a": false, strings.Repeat(long+".", 8): false,
+	} {
+		if got := usualPath(path); got != usual {
+			t.Errorf("usualPath(%q) is %v", path, got)
+		}
+		segments := strings.Split(path, ".")
+		good := len(path) <= MaxPath && len(segments) <= MaxSegments
+		for _, segment := range segments {
+			good = good && badSegment(segment) == ""
+		}
+		if usual && !good {
+			t.Errorf("%q is taken and not good", path)
+		}
+	}
+}
+
+func BenchmarkParsePath(b *testing.B) {
+	for b.Loop() {
+		if _, err := ParsePath("lights.kitchen.set"); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

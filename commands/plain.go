@@ -25,7 +25,7 @@ func plainCommand(path string, h Handler, s settings) (*Command, error) {
 		if err = realError(err); err != nil {
 			return nil, err
 		}
-		raw, err := codec.Encode(v)
+		raw, err := encodeResult(v)
 		if err != nil {
 			return nil, unsendableResult(err)
 		}
@@ -49,7 +49,7 @@ func newCommand(path string, s settings, run runner) (*Command, error) {
 			return nil, Errorf(InvalidArgument, "command %s: the right %s is not made of up to %d letters, digits and . _ -", quoted(path), quoted(right), MaxRight)
 		}
 	}
-	d := Description{Path: path, Doc: s.doc, Idempotent: s.idempotent, Rights: s.rights}
+	d := Description{Path: path, Doc: s.doc, Idempotent: s.idempotent, Inline: s.inline, Rights: s.rights}
 	return &Command{path: p, description: d, run: run}, nil
 }
 
@@ -60,6 +60,15 @@ func realError(err error) error {
 		return nil
 	}
 	return err
+}
+
+// encodeResult encodes the value of a plain handler. What is a Raw is copied all
+// the same: the node keeps the outcome, and the handler may use its memory again.
+func encodeResult(v any) ([]byte, error) {
+	if raw, ok := v.(Raw); ok {
+		return codec.EncodeRaw(raw)
+	}
+	return codec.Encode(v)
 }
 
 // unsendableResult is the error of a command whose value cannot be encoded.

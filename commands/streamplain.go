@@ -51,7 +51,7 @@ func newStreamCommand(path string, s settings, streams Streams, run func(context
 	if err != nil {
 		return nil, err
 	}
-	cmd.description.Streams = streams
+	cmd.description.Streams, cmd.description.Inline = streams, false // it waits for its peer
 	cmd.run = func(ctx context.Context, c *Call) ([]byte, error) {
 		if c.Pipe == nil {
 			return nil, notStreamed(cmd)

@@ -112,17 +112,31 @@ func (t *Tree) Lookup(p Path) (*Command, error) {
 // Find is [ParsePath] and [Tree.Lookup] in one, for the callee's side of a call:
 // both errors are outcomes of that call, executed no, at the queue.
 func (t *Tree) Find(path string) (*Command, *Error) {
+	root := t.root.Load()
+	if m, _, ok := root.walk(path); ok && m.command != nil {
+		return m.command, nil // what is in the tree has a good path
+	}
+	return nil, missing(root, path)
+}
+
+// FindBytes is Find for a path as it came. It keeps no part of it.
+func (t *Tree) FindBytes(path []byte) (*Command, *Error) {
+	root := t.root.Load()
+	if m, _, ok := root.walk(string(path)); ok && m.command != nil { // most paths are short enough to need no memory
+		return m.command, nil
+	}
+	return nil, missing(root, string(path))
+}
+
+// missing is the outcome of a call whose path leads to no command.
+func missing(root *group, path string) *Error {
 	p, err := ParsePath(path)
 	if err != nil {
 		e := err.(*Error)
 		e.Where = WhereQueue
-		return nil, e
+		return e
 	}
-	root := t.root.Load()
-	if m, _, ok := root.walk(p.text); ok && m.command != nil {
-		return m.command, nil
-	}
-	return nil, notFound(root, p)
+	return notFound(root, p)
 }
 
 // List returns the paths of all commands at or below prefix, sorted by bytes.

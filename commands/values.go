@@ -22,20 +22,24 @@ func EncodeValue(v any) ([]byte, error) {
 
 // EncodeArgs encodes positional arguments. Errors are those of [EncodeValue],
 // executed no, at the caller; they name the argument by its position.
-func EncodeArgs(args []any) ([]byte, error) {
-	if args == nil {
-		args = []any{}
-	}
-	raw, err := codec.Encode(args)
+func EncodeArgs(args []any) ([]byte, error) { return AppendArgs(nil, args) }
+
+// AppendArgs is [EncodeArgs] onto dst, which comes back as it was with an error.
+func AppendArgs(dst []byte, args []any) ([]byte, error) {
+	raw, err := codec.AppendList(dst, args)
 	return raw, unsendable("argument", err)
 }
 
 // EncodeKwargs encodes named arguments. Errors are those of [EncodeArgs].
-func EncodeKwargs(kwargs map[string]any) ([]byte, error) {
+func EncodeKwargs(kwargs map[string]any) ([]byte, error) { return AppendKwargs(nil, kwargs) }
+
+// AppendKwargs is [EncodeKwargs] onto dst, which comes back as it was with an
+// error.
+func AppendKwargs(dst []byte, kwargs map[string]any) ([]byte, error) {
 	if kwargs == nil {
 		kwargs = map[string]any{}
 	}
-	raw, err := codec.Encode(kwargs)
+	raw, err := codec.Append(dst, kwargs)
 	return raw, unsendable("argument", err)
 }
 
@@ -43,14 +47,19 @@ func EncodeKwargs(kwargs map[string]any) ([]byte, error) {
 // the other side of a handler made by [Func]. Nil means no arguments. Errors are
 // those of [EncodeArgs].
 func EncodeInput(in any) ([]byte, error) {
+	return AppendInput(nil, in)
+}
+
+// AppendInput is [EncodeInput] onto dst, which comes back as it was with an error.
+func AppendInput(dst []byte, in any) ([]byte, error) {
 	if in == nil {
-		return EncodeKwargs(nil)
+		return AppendKwargs(dst, nil)
 	}
-	raw, err := codec.Encode(in)
-	if err == nil && !isMap(raw) {
+	raw, err := codec.Append(dst, in)
+	if err == nil && !isMap(raw[len(dst):]) {
 		e := Errorf(InvalidArgument, "arguments: %T is neither a struct nor a map", in)
 		e.Where = WhereCaller
-		return nil, e
+		return dst, e
 	}
 	return raw, unsendable("argument", err)
 }

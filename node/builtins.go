@@ -104,6 +104,7 @@ func (n *Node) statistics() map[string]any {
 		"policy_reloads": s.PolicyReloads, "policy_reloads_failed": s.PolicyReloadsFailed,
 		"requests": served.Requests, "results": s.Results.value(), "results_by_code": byCode(served),
 		"unknown_answers": s.UnknownAnswers, "peers_forgotten": s.PeersForgotten,
+		"inlined": served.Inlined, "demoted": served.Demoted,
 		"waiting": served.Waiting, "queued": served.Queued, "expired": served.Expired, "slowed": served.Slowed, "paced": served.Paced,
 		"peer_full": served.PeerFull, "node_full": served.NodeFull, "peer_heavy": served.PeerHeavy, "node_heavy": served.NodeHeavy,
 		"argument_bytes": served.ArgumentBytes,

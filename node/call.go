@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/fernmesh/fernmesh/commands"
@@ -13,7 +14,7 @@ import (
 // request is a checked and encoded call, the same for every target and path.
 type request struct {
 	path         string
-	args, kwargs []byte
+	args, kwargs []byte // nil for none
 	idempotent   bool
 	dryRun       bool
 	hedge        bool
@@ -21,19 +22,40 @@ type request struct {
 }
 
 func prepare(path string, o callOptions) (*request, error) {
+	req := &request{}
+	_, err := req.prepare(nil, path, &o, nil)
+	return req, err
+}
+
+// prepare checks and encodes a call; the arguments are appended to buf, which
+// comes back grown. in, a struct or a map, goes in place of named arguments; nil
+// is none.
+func (r *request) prepare(buf []byte, path string, o *callOptions, in any) ([]byte, error) {
 	if _, err := commands.ParsePath(path); err != nil {
-		return nil, badCall(err)
-	}
-	args, err := commands.EncodeArgs(o.args)
-	if err != nil {
-		return nil, badCall(err)
-	}
-	kwargs, err := commands.EncodeKwargs(o.kwargs)
-	if err != nil {
-		return nil, badCall(err)
+		return buf, badCall(err)
 	}
 	// Asking twice whether a command would run does no harm.
-	return &request{path: path, args: args, kwargs: kwargs, idempotent: o.idempotent || o.dryRun, dryRun: o.dryRun, hedge: o.hedge, wish: o.wish}, nil
+	r.path, r.idempotent, r.dryRun, r.hedge, r.wish = path, o.idempotent || o.dryRun, o.dryRun, o.hedge, o.wish
+	var err error
+	before := len(buf)
+	if len(o.args) > 0 {
+		if buf, err = commands.AppendArgs(buf, o.args); err != nil {
+			return buf, badCall(err)
+		}
+		r.args = buf[before:len(buf):len(buf)]
+	}
+	before = len(buf)
+	switch {
+	case in != nil:
+		buf, err = commands.AppendInput(buf, in)
+	case len(o.kwargs) > 0:
+		buf, err = commands.AppendKwargs(buf, o.kwargs)
+	}
+	if err != nil {
+		return buf, badCall(err)
+	}
+	r.kwargs = buf[before:len(buf):len(buf)]
+	return buf, nil
 }
 
 func badCall(err error) error {
@@ -51,13 +73,11 @@ func badCall(err error) error {
 // deadline, or within Config.DefaultTimeout if it has none. Errors are
 // [*commands.Error] values that say whether the command ran.
 func (n *Node) Call(ctx context.Context, target, path string, opts ...CallOption) (*Reply, error) {
-	req, err := prepare(path, collect(opts))
-	if err != nil {
+	c := &calling{node: n, target: target}
+	if err := c.prepare(path, nil, opts); err != nil {
 		return nil, err
 	}
-	ctx, cancel := n.bounded(ctx)
-	defer cancel()
-	return n.call(ctx, target, req)
+	return c.answer(ctx)
 }
 
 // Invoke calls a typed command: in is a struct whose fields are the named
@@ -66,13 +86,11 @@ func (n *Node) Call(ctx context.Context, target, path string, opts ...CallOption
 // that says the command ran.
 func Invoke[Out any](ctx context.Context, n *Node, target, path string, in any, opts ...CallOption) (Out, error) {
 	var out Out
-	req, err := prepareInput(path, in, opts)
-	if err != nil {
+	c := &calling{node: n, target: target}
+	if err := c.prepare(path, in, opts); err != nil {
 		return out, err
 	}
-	ctx, cancel := n.bounded(ctx)
-	defer cancel()
-	reply, err := n.call(ctx, target, req)
+	reply, err := c.answer(ctx)
 	if err != nil {
 		return out, err
 	}
@@ -84,14 +102,9 @@ func Invoke[Out any](ctx context.Context, n *Node, target, path string, in any, 
 
 // prepareInput is prepare with a struct, or nil, as named arguments.
 func prepareInput(path string, in any, opts []CallOption) (*request, error) {
-	req, err := prepare(path, collect(opts))
-	if err != nil || in == nil {
-		return req, err
-	}
-	if req.kwargs, err = commands.EncodeInput(in); err != nil {
-		return nil, badCall(err)
-	}
-	return req, nil
+	o, req := collect(opts), &request{}
+	_, err := req.prepare(nil, path, &o, in)
+	return req, err
 }
 
 // bounded gives the context the default timeout if it has no deadline.
@@ -109,24 +122,13 @@ func (n *Node) call(ctx context.Context, target string, req *request) (*Reply, e
 	}
 	info := CallInfo{Node: n, Target: target, Path: req.path, Idempotent: req.idempotent}
 	return n.intercept(ctx, info, func(ctx context.Context) (*Reply, error) {
-		ctx, cancel := n.bounded(ctx) // an interceptor may have taken the deadline away
-		defer cancel()
-		return n.callOnce(ctx, target, req)
+		return n.callOnce(ctx, target, req) // which bounds it again: an interceptor may have taken the deadline away
 	})
 }
 
 func (n *Node) callOnce(ctx context.Context, target string, req *request) (*Reply, error) {
-	n.count.Calls.Add(1)
-	start := time.Now()
-	c := newCalling(ctx, n, target, req)
-	defer c.to.release()
-	reply, err := c.run(ctx)
-	if err != nil {
-		n.count.CallsFailed.Add(1)
-		return nil, err
-	}
-	reply.Took = time.Since(start)
-	return reply, nil
+	c := &calling{node: n, target: target, req: req}
+	return c.once(ctx)
 }
 
 // calling is one logical call on its way: the member it goes to, its id there,
@@ -136,22 +138,83 @@ type calling struct {
 	target string
 	req    *request
 	trace  []byte // the trace element of the CALL; nil without a trace
-	to     *destination
+	to     destination
+	limit  limit
 
 	instance crypto.InstanceID
 	id       wire.CallID
 	sent     bool // a CALL with this id may have reached the instance
 	may      bool // the command may have run there
 	before   bool // an idempotent call may have reached another one before
+	breaks   int32
+	turned   int32 // how often its link was not taken for the moment
+	misses   int32 // how often it was unreachable
 	broke    time.Time
-	breaks   int
-	turned   int       // how often its link was not taken for the moment
 	grace    time.Time // until when to try an unreachable member again
-	misses   int       // how often it was unreachable
+
+	own   request  // what req is of a call that shares it with no other
+	lent  *[]byte  // what the arguments of own are in
+	first delivery // most calls need no other
 }
 
 func newCalling(ctx context.Context, n *Node, target string, req *request) *calling {
-	return &calling{node: n, target: target, req: req, trace: traceElement(ctx), to: n.destination(target, req.wish)}
+	return &calling{node: n, target: target, req: req, trace: traceElement(ctx), to: n.destination(target, &req.wish)}
+}
+
+// prepare makes the call's own request.
+func (c *calling) prepare(path string, in any, opts []CallOption) error {
+	o := collect(opts)
+	c.lent, c.req = argumentBuffers.Get().(*[]byte), &c.own
+	var err error
+	*c.lent, err = c.own.prepare((*c.lent)[:0], path, &o, in)
+	if err != nil {
+		c.giveBack()
+	}
+	return err
+}
+
+// argumentBuffers are for the encoded arguments of calls.
+var argumentBuffers = sync.Pool{New: func() any { b := make([]byte, 0, 256); return &b }}
+
+// giveBack gives up the buffer of the arguments, unless it is needed still.
+func (c *calling) giveBack() {
+	if c.lent != nil && cap(*c.lent) <= wire.MaxMessage {
+		argumentBuffers.Put(c.lent)
+	}
+	c.lent = nil
+}
+
+// answer makes the call of a request of its own.
+func (c *calling) answer(ctx context.Context) (*Reply, error) {
+	n := c.node
+	if len(n.cfg.CallInterceptors) > 0 { // they may hold on to the call
+		ctx, cancel := n.bounded(ctx)
+		defer cancel()
+		return n.call(ctx, c.target, c.req)
+	}
+	reply, err := c.once(ctx)
+	c.giveBack()
+	return reply, err
+}
+
+// once makes the call, without interceptors.
+func (c *calling) once(ctx context.Context) (*Reply, error) {
+	n := c.node
+	n.count.Calls.Add(1)
+	start := time.Now()
+	if _, has := ctx.Deadline(); !has {
+		c.limit.at = start.Add(n.cfg.DefaultTimeout)
+	}
+	c.trace, c.to = traceElement(ctx), n.destination(c.target, &c.req.wish)
+	reply, err := c.run(ctx)
+	c.to.release()
+	c.limit.release()
+	if err != nil {
+		n.count.CallsFailed.Add(1)
+		return nil, err
+	}
+	reply.Took = time.Since(start)
+	return reply, nil
 }
 
 func (c *calling) run(ctx context.Context) (*Reply, error) {
@@ -160,13 +223,14 @@ func (c *calling) run(ctx context.Context) (*Reply, error) {
 		return nil, err
 	}
 	if self {
-		return c.node.callSelf(ctx, c.req)
+		return c.callSelf(ctx)
 	}
 	for {
 		reply, err := c.attempt(ctx)
 		if err == nil {
 			return reply, nil
 		}
+		ctx = c.limit.bound(ctx) // from here on there may be something to wait for
 		c.to.fixed = c.may && !c.req.idempotent
 		if !c.to.elsewhere(ctx, err) && !c.again(ctx, err) {
 			return nil, c.verdict(ctx, err)
@@ -175,26 +239,33 @@ func (c *calling) run(ctx context.Context) (*Reply, error) {
 	}
 }
 
+// callSelf makes a call of the node to itself.
+func (c *calling) callSelf(ctx context.Context) (*Reply, error) {
+	ctx, cancel := context.WithCancel(c.limit.bound(ctx))
+	defer cancel()
+	c.lent = nil // the handler may keep the arguments
+	return c.node.callSelf(ctx, c.req)
+}
+
 // check refuses what cannot be called at all, and tells whether the target is
 // this node itself.
 func (c *calling) check() (self bool, err error) {
-	if err := c.node.usable(); err != nil {
+	name, err := c.node.standing()
+	if err != nil {
 		return false, c.fail(commands.Unavailable, commands.WhereCaller, err, "")
 	}
-	if c.target == c.node.Name() && c.target != "" {
-		return true, nil
-	}
-	if err := checkTarget(c.target); err != nil {
-		return false, badCall(err)
-	}
-	return false, nil
+	return c.target == name && name != "", nil
 }
 
 // attempt resolves the target, reaches it and makes the call over one link.
 func (c *calling) attempt(ctx context.Context) (*Reply, error) {
-	m, s, err := c.locate(ctx)
-	if err != nil {
-		return nil, err
+	m, s := c.to.atHand()
+	if s == nil {
+		ctx = c.limit.bound(ctx)
+		var err error
+		if m, s, err = c.locate(ctx, m); err != nil {
+			return nil, err
+		}
 	}
 	if err := c.aim(ctx, s); err != nil {
 		return nil, err
@@ -202,11 +273,16 @@ func (c *calling) attempt(ctx context.Context) (*Reply, error) {
 	return c.over(ctx, m, s)
 }
 
-// locate resolves the target and reaches it.
-func (c *calling) locate(ctx context.Context) (*member, *session, error) {
-	m, err := c.to.next(ctx)
-	if err != nil {
-		return nil, nil, err
+// locate resolves the target, unless the member is known, and reaches it.
+func (c *calling) locate(ctx context.Context, m *member) (*member, *session, error) {
+	if err := checkTarget(c.target); err != nil {
+		return nil, nil, badCall(err)
+	}
+	var err error
+	if m == nil {
+		if m, err = c.to.next(ctx); err != nil {
+			return nil, nil, err
+		}
 	}
 	s, err := c.to.reach(ctx, m)
 	return m, s, err

@@ -37,10 +37,9 @@ func checkTarget(target string) error {
 // One goroutine uses it and ends with release.
 type destination struct {
 	node    *Node
-	target  string
 	service string // of "any(service)"
 	any     bool
-	wish    wish
+	wish    *wish
 
 	at    *member // whom the attempt under way goes to
 	last  *member // whom the latest attempt went to
@@ -49,9 +48,9 @@ type destination struct {
 	tried map[*member]bool
 }
 
-func (n *Node) destination(target string, w wish) *destination {
+func (n *Node) destination(target string, w *wish) destination {
 	service, any := anyOf(target)
-	return &destination{node: n, target: target, name: target, service: service, any: any, wish: w}
+	return destination{node: n, name: target, service: service, any: any, wish: w}
 }
 
 // next is the member for the next attempt. It waits for one until the context
@@ -59,7 +58,7 @@ func (n *Node) destination(target string, w wish) *destination {
 func (d *destination) next(ctx context.Context) (*member, error) {
 	d.release()
 	if d.any && !d.fixed {
-		m, err := d.node.choose(ctx, d.service, d.wish, d.tried)
+		m, err := d.node.choose(ctx, d.service, *d.wish, d.tried)
 		d.at = m
 		if m != nil {
 			d.last, d.name = m, d.node.roster.nameOf(m)
@@ -75,6 +74,39 @@ func (d *destination) next(ctx context.Context) (*member, error) {
 		m.busy.Add(1)
 	}
 	return m, err
+}
+
+// atHand is next and reach as far as there is nothing to wait for: the member if
+// one is known for certain, and its session if there is a link.
+func (d *destination) atHand() (m *member, s *session) {
+	d.release()
+	switch {
+	case d.fixed:
+		return nil, nil
+	case d.any:
+		if m, s = d.node.roster.picked(d); s != nil {
+			d.node.measure(s)
+		}
+		return m, s
+	}
+	if m, s = d.node.roster.linked(d.name); m != nil {
+		d.at, d.last = m, m
+		m.busy.Add(1)
+	}
+	return m, s
+}
+
+// picked is what choose finds at once, and its session for a new call, if there
+// is one.
+func (r *roster) picked(d *destination) (*member, *session) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	m := r.chooseNow(d.service, *d.wish, d.tried)
+	if m == nil {
+		return nil, nil
+	}
+	d.at, d.last, d.name = m, m, m.name
+	return m, m.pick(nil)
 }
 
 // release ends the latest attempt: its member is that much less busy.
@@ -179,6 +211,11 @@ func (n *Node) choose(ctx context.Context, service string, w wish, tried map[*me
 func (r *roster) choose(service string, w wish, tried map[*member]bool) (*member, <-chan struct{}) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	return r.chooseNow(service, w, tried), r.changed
+}
+
+// chooseNow is choose for who holds mu.
+func (r *roster) chooseNow(service string, w wish, tried map[*member]bool) *member {
 	now := time.Now()
 	doubtful := maps.Clone(tried)
 	for _, m := range r.members {
@@ -191,10 +228,10 @@ func (r *roster) choose(service string, w wish, tried map[*member]bool) (*member
 	}
 	for _, out := range []map[*member]bool{doubtful, tried, nil} {
 		if m := r.pick(service, w, out); m != nil {
-			return m, r.changed
+			return m
 		}
 	}
-	return nil, r.changed
+	return nil
 }
 
 // others tells whether a ready member of the service, other than m, was not

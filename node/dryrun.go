@@ -20,7 +20,7 @@ import (
 // not checked. Use it with Call and Gather: the answer does not fit the type
 // that Invoke expects.
 func DryRun() CallOption {
-	return func(o *callOptions) { o.dryRun = true }
+	return CallOption{also: func(o callOptions) callOptions { o.dryRun = true; return o }}
 }
 
 // DryRunReport is the answer to a call with [DryRun]: [Reply.Decode] fills it.

@@ -47,6 +47,9 @@ const (
 	// PolicyChanged: another text of the policy file came into force, or is
 	// broken and did not; Detail says which.
 	PolicyChanged EventKind = "policy"
+	// CommandDemoted: the command in Detail is marked as quick and was slow; Reason
+	// says for how long it now has goroutines of its own, see [commands.Inline].
+	CommandDemoted EventKind = "command demoted"
 	// KeysChanged: the node goes on with the key ring in Detail, of fingerprints.
 	KeysChanged EventKind = "keys changed"
 	// SourceReport: a source of discovery failed, recovered, or noticed

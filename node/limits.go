@@ -34,13 +34,19 @@ type Limits struct {
 	QueuePerPeer int
 	QueuePerNode int
 	// ArgumentBytesPerPeer and ArgumentBytesPerNode bound the arguments of calls
-	// that run or wait (64 MiB and 256 MiB). One call alone may exceed them.
+	// that run, and again of those that wait (64 MiB and 256 MiB): what would not
+	// fit waits for its turn. One call alone may exceed them.
 	ArgumentBytesPerPeer int64
 	ArgumentBytesPerNode int64
 	// CrowdRate is how many calls a second one link may begin whose peer has 16
 	// or more calls under way while peers with fewer call too (1,000 for each
 	// CPU; a negative value is no bound). A peer that calls alone is not held back.
 	CrowdRate int
+	// InlineBudget is how long a handler of a command marked [commands.Inline] may
+	// keep the reading of its caller's link (5 ms; a negative value runs such
+	// handlers as all others). After that, twice that at most, the reading goes on
+	// elsewhere, and for a while, 1 s to 10 min, the command runs as all others.
+	InlineBudget time.Duration
 	// AssemblyBytes bounds the memory of half-received large messages (256 MiB).
 	AssemblyBytes int64
 	// StreamBytes bounds the memory of what arrives on streams (256 MiB): of
@@ -167,6 +173,7 @@ func (l Limits) withDefaults() Limits {
 	or(&l.ArgumentBytesPerPeer, 64<<20)
 	or(&l.ArgumentBytesPerNode, 256<<20)
 	or(&l.CrowdRate, 1000*runtime.GOMAXPROCS(0))
+	or(&l.InlineBudget, 5*time.Millisecond)
 	or(&l.AssemblyBytes, 256<<20)
 	or(&l.StreamBytes, 256<<20)
 	or(&l.Roster, 4096)

@@ -47,9 +47,17 @@ func (n *Node) serverConfig() rpc.ServerConfig {
 		QueuePerPeer: l.QueuePerPeer, QueuePerNode: l.QueuePerNode,
 		BytesPerPeer: l.ArgumentBytesPerPeer, BytesPerNode: l.ArgumentBytesPerNode,
 		CrowdRate: l.CrowdRate, AssemblyBytes: l.AssemblyBytes, StreamBytes: l.StreamBytes, Logger: n.cfg.Logger,
+		InlineBudget: l.InlineBudget, OnDemote: n.commandDemoted,
 		Serve:   n.chain,
 		Context: func(ctx context.Context) context.Context { return context.WithValue(ctx, nodeKey{}, n) },
 	}
+}
+
+// commandDemoted tells that a command marked as quick was slow.
+func (n *Node) commandDemoted(cmd *commands.Command, rest time.Duration) {
+	path := cmd.Path().String()
+	n.cfg.Logger.Warn("a command marked as quick was slow and has goroutines of its own for now", "command", path, "for", rest)
+	n.events.emit(Event{Kind: CommandDemoted, Reason: "it was slow, and has goroutines of its own for " + rest.String(), Detail: path})
 }
 
 type nodeKey struct{}

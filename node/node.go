@@ -224,13 +224,19 @@ func (n *Node) isClosing() bool {
 
 // usable tells why the node cannot make calls, or nil.
 func (n *Node) usable() error {
+	_, err := n.standing()
+	return err
+}
+
+// standing is usable with the node's name.
+func (n *Node) standing() (name string, err error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	switch n.state {
 	case stateNew:
-		return ErrNotStarted
+		return n.name, ErrNotStarted
 	case stateClosing:
-		return ErrShutdown
+		return n.name, ErrShutdown
 	}
-	return nil
+	return n.name, nil
 }

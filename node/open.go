@@ -61,7 +61,7 @@ func (c *calling) openWithin(finding, ctx context.Context) (callStream, *session
 // begin is one attempt within finding. Each has an id of its own, since the
 // callee runs a stream it knows not again.
 func (c *calling) begin(finding, ctx context.Context) (*rpc.Stream, *session, error) {
-	_, s, err := c.locate(finding)
+	_, s, err := c.locate(finding, nil)
 	if err != nil {
 		return nil, nil, err
 	}

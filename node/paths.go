@@ -4,63 +4,11 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
-	"sync"
 	"time"
 
 	"github.com/fernmesh/fernmesh/commands"
 	"github.com/fernmesh/fernmesh/node/internal/rpc"
 )
-
-// errAnswered cancels the other attempts of a call that one path answered.
-var errAnswered = errors.New("another path answered")
-
-// over makes the call on one link. When that link falls silent, or at once when
-// the call is hedged, the same call under the same id also goes over another
-// one; the callee runs it once.
-func (c *calling) over(ctx context.Context, m *member, s *session) (*Reply, error) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	b := &beside{answered: make(chan result, 1)}
-	req := c.request(c.sent)
-	req.OnSuspect = func() {
-		c.node.roster.suspect(s)
-		b.start(func() { c.second(ctx, cancel, b, m, s, c.node.reach) }, c.node)
-	}
-	if c.req.hedge {
-		b.start(func() { c.second(ctx, cancel, b, m, s, c.node.reachBeside) }, c.node)
-	}
-	value, err := s.conn.Call(ctx, req)
-	first := result{s, value, err}
-	c.sent = c.sent || first.sent()
-	c.may = c.may || mayHaveRun(err)
-	if !b.stop() {
-		return c.reply(first)
-	}
-	if decisive(err) {
-		cancel(errAnswered)
-	}
-	other := <-b.answered
-	c.sent = c.sent || other.sent()
-	c.may = c.may || other.sent() && mayHaveRun(other.err)
-	return c.reply(choose(first, other))
-}
-
-// result is how one attempt ended; without a session it never began.
-type result struct {
-	session *session
-	value   []byte
-	err     error
-}
-
-// sent tells whether the attempt may have brought the call to the callee.
-func (r result) sent() bool { return r.session != nil && maybeSent(r.err) }
-
-// settled tells whether the callee answered an attempt, with a value or with its
-// own error.
-func settled(err error) bool {
-	var e *commands.Error
-	return err == nil || errors.As(err, &e)
-}
 
 // decisive tells whether an answer ends the call on every path: it is the
 // command's own. A refusal on the way to it is not, since the command may have
@@ -96,54 +44,6 @@ func executed(err error) commands.Executed {
 	return e.Executed
 }
 
-// beside guards the start of a second attempt: it starts at most once and not
-// after the first has ended.
-type beside struct {
-	mu       sync.Mutex
-	started  bool
-	over     bool
-	answered chan result
-}
-
-func (b *beside) start(f func(), n *Node) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if !b.over && !b.started {
-		b.started = n.spawn(f)
-	}
-}
-
-// stop forbids a later start and tells whether there was one.
-func (b *beside) stop() bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.over = true
-	return b.started
-}
-
-// second runs the attempt beside the first, over another path that reach finds,
-// and ends the first when it settles the call.
-func (c *calling) second(ctx context.Context, cancel context.CancelCauseFunc, b *beside, m *member, first *session,
-	reach func(context.Context, *member, *session) (*session, error)) {
-	r := result{}
-	defer func() { b.answered <- r }()
-	s, err := reach(ctx, m, first)
-	if err != nil {
-		r.err = err
-		return
-	}
-	if s.peer.Hello.Instance != c.instance {
-		r.err = errRestarted // the first attempt will find out too
-		return
-	}
-	c.node.count.SecondPaths.Add(1)
-	r.session = s
-	r.value, r.err = s.conn.Call(ctx, c.request(true))
-	if decisive(r.err) {
-		cancel(errAnswered)
-	}
-}
-
 func (c *calling) request(repeat bool) rpc.Request {
 	return rpc.Request{
 		ID: c.id, Path: c.req.path, Args: c.req.args, Kwargs: c.req.kwargs, Trace: c.trace,
@@ -154,6 +54,9 @@ func (c *calling) request(repeat bool) rpc.Request {
 // maybeSent tells whether a CALL may have left: only a link that broke, or a
 // caller that gave up, before it was posted is certain that it did not.
 func maybeSent(err error) bool {
+	if err == nil {
+		return true
+	}
 	var (
 		broken    *rpc.BrokenError
 		abandoned *rpc.AbandonedError
@@ -170,6 +73,9 @@ func maybeSent(err error) bool {
 // mayHaveRun tells whether the command may have run: it was sent, and the
 // callee did not say that it refused it.
 func mayHaveRun(err error) bool {
+	if err == nil {
+		return true
+	}
 	var remote *commands.Error
 	if errors.As(err, &remote) && remote.Executed == commands.ExecutedNo {
 		return false

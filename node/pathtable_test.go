@@ -3,6 +3,7 @@ package node
 import (
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/fernmesh/fernmesh/commands"
@@ -49,6 +50,7 @@ func TestTheTableOfPathsTellsEachPathsStateAndWhyOneWasChosen(t *testing.T) {
 		p.world.Reset(p.ha, p.hb)
 		p.cut()
 		wantOK(t, p.a, "b")
+		synctest.Wait() // the link's own goroutine notes its end
 		want("with a broken LAN", PathStatus{State: PathDown, LastError: "reset"}, PathStatus{State: PathUp, Chosen: true, Why: "only path"})
 		time.Sleep(6 * time.Second)
 		p.mend()

@@ -138,11 +138,13 @@ func (m *member) onLAN() bool {
 // Pick says how a call to "any(service)" chooses its member: [LeastOutstanding]
 // (the default), [RoundRobin], [Random], [LowestLatency], or a function of
 // one's own.
-func Pick(p Picker) CallOption { return func(o *callOptions) { o.wish.pick = p } }
+func Pick(p Picker) CallOption {
+	return CallOption{also: func(o callOptions) callOptions { o.wish.pick = p; return o }}
+}
 
 // Sticky sends calls to "any(service)" with the same key to the same member
 // while it is there and ready, whichever node they come from. It goes before
 // [Pick].
 func Sticky(key string) CallOption {
-	return func(o *callOptions) { o.wish.sticky, o.wish.keyed = key, true }
+	return CallOption{also: func(o callOptions) callOptions { o.wish.sticky, o.wish.keyed = key, true; return o }}
 }

@@ -16,7 +16,7 @@ const askEvery = time.Second
 // takes calls for "any(service)". It waits for it until the context ends. Calls
 // that may try another member keep a destination instead.
 func (n *Node) resolve(ctx context.Context, target string) (*member, error) {
-	d := n.destination(target, wish{})
+	d := n.destination(target, &wish{})
 	defer d.release()
 	return d.next(ctx)
 }

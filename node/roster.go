@@ -224,6 +224,26 @@ func (r *roster) claimants(name string) ([]*member, <-chan struct{}) {
 	return slices.Clone(all), r.changed
 }
 
+// linked returns the only claimant of a name that counts, nil unless there is
+// one, and its session for a new call, if there is one.
+func (r *roster) linked(name string) (only *member, s *session) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, m := range r.byName[name] {
+		if m.asking || !m.doubted.IsZero() && time.Now().Before(m.doubted) {
+			continue
+		}
+		if only != nil {
+			return nil, nil
+		}
+		only = m
+	}
+	if only == nil {
+		return nil, nil
+	}
+	return only, only.pick(nil)
+}
+
 // rivals returns the members that go by a name, those that start included and
 // those in doubt left out.
 func (r *roster) rivals(name string) ([]*member, <-chan struct{}) {

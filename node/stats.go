@@ -67,6 +67,10 @@ type Stats struct {
 	// wait, Expired those whose time was over, or that were cancelled, while they
 	// waited, so that they did not run.
 	Served, Queued, Expired uint64
+	// Inlined counts those of Served that ran on the reader of their link, see
+	// [commands.Inline]; Demoted how often a command was too slow for that, beyond
+	// Limits.InlineBudget.
+	Inlined, Demoted uint64
 	// Overloaded counts calls refused with RESOURCE_EXHAUSTED. Those beyond
 	// Limits.HandlersPerPeer and QueuePerPeer are also in PeerFull, beyond
 	// HandlersPerNode and QueuePerNode in NodeFull, beyond ArgumentBytesPerPeer
@@ -132,6 +136,7 @@ func (s *Stats) addServed(r rpc.Stats) {
 	s.Running, s.Waiting, s.ArgumentBytes = r.Running, r.Waiting, r.ArgumentBytes
 	s.Requests, s.Results, s.UnknownAnswers = r.Requests, resultsOf(r), r.Strays
 	s.Served, s.Queued, s.Expired = r.Started, r.Queued, r.Expired
+	s.Inlined, s.Demoted = r.Inlined, r.Demoted
 	s.Overloaded, s.Slowed, s.Paced = r.Overloaded, r.Slowed, r.Paced
 	s.PeerFull, s.NodeFull, s.PeerHeavy, s.NodeHeavy = r.PeerFull, r.NodeFull, r.PeerHeavy, r.NodeHeavy
 }

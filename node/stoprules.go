@@ -54,9 +54,9 @@ func StopWhen(f func(name string, o Outcome) bool) CallOption {
 // StallGap stops a gather when no outcome has arrived for d, counted from its
 // start and from each outcome. Zero or less means no such rule.
 func StallGap(d time.Duration) CallOption {
-	return func(o *callOptions) { o.stallGap = d }
+	return CallOption{also: func(o callOptions) callOptions { o.stallGap = d; return o }}
 }
 
 func stop(r rule) CallOption {
-	return func(o *callOptions) { o.rules = append(o.rules, r) }
+	return CallOption{also: func(o callOptions) callOptions { o.rules = append(o.rules, r); return o }}
 }

@@ -66,7 +66,7 @@ func (c *calling) late() error {
 
 // whom names the member that the call goes to, or its target.
 func (c *calling) whom() string {
-	if c.to != nil {
+	if c.to.name != "" {
 		return c.to.name
 	}
 	return c.target

@@ -32,10 +32,16 @@ type Array struct {
 // message in errors.
 func OpenArray(what string, b []byte, lim GuardLimits) *Array {
 	a := &Array{what: what}
+	a.guarded(b, lim)
+	return a
+}
+
+// guarded opens b once it has passed Guard. An Array that does not leave its
+// function costs no memory this way.
+func (a *Array) guarded(b []byte, lim GuardLimits) {
 	if a.err = Guard(b, lim); a.err == nil {
 		a.open(b)
 	}
-	return a
 }
 
 // open enters the array at the start of b, which passed Guard.
@@ -108,6 +114,12 @@ func (a *Array) Milliseconds(field string) time.Duration {
 func (a *Array) String(field string) string {
 	_, text := a.scalar(field, kindString)
 	return string(text)
+}
+
+// text is String as a slice of the input.
+func (a *Array) text(field string) []byte {
+	_, text := a.scalar(field, kindString)
+	return text
 }
 
 // Bytes returns the next element, a byte string, as a slice of the input.

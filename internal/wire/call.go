@@ -71,13 +71,22 @@ func appendRaw(dst, raw []byte, empty byte) []byte {
 // ParseCallBody reads the msgpack of a CALL. Number stays 0. Args and Kwargs
 // are guarded slices of b, and never nil.
 func ParseCallBody(b []byte) (Call, error) {
-	a := OpenArray("CALL", b, Data)
+	c, path, err := ReadCallBody(b)
+	c.Path = string(path)
+	return c, err
+}
+
+// ReadCallBody is ParseCallBody for who only looks the path up: Path stays empty,
+// and path is a slice of b. It allocates nothing.
+func ReadCallBody(b []byte) (c Call, path []byte, err error) {
+	a := Array{what: "CALL"}
+	a.guarded(b, Data)
 	id := a.Bytes("call id")
 	if a.err == nil && len(id) != 16 {
 		a.fail("call id is not 16 bytes")
 	}
-	c := Call{
-		Path:      a.String("path"),
+	path = a.text("path")
+	c = Call{
 		Remaining: a.Milliseconds("remaining time"),
 		Flags:     uint8(a.Uint("flags", math.MaxUint8)),
 		Args:      a.rawOr("arguments", kindArray),
@@ -85,7 +94,7 @@ func ParseCallBody(b []byte) (Call, error) {
 		Trace:     a.rawAny("trace"),
 	}
 	if a.err != nil {
-		return Call{}, a.err
+		return Call{}, nil, a.err
 	}
 	copy(c.ID.Caller[:], id)
 	c.ID.Counter = binary.BigEndian.Uint64(id[8:])
@@ -95,7 +104,7 @@ func ParseCallBody(b []byte) (Call, error) {
 	if c.Kwargs == nil {
 		c.Kwargs = []byte{codeFixMap}
 	}
-	return c, nil
+	return c, path, nil
 }
 
 // rawAny returns the next element unless it is nil.

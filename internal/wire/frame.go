@@ -145,18 +145,26 @@ func uvarint(b []byte) (n uint64, used int) {
 // know and may ignore.
 func (m Messages) All() iter.Seq[Message] {
 	return func(yield func(Message) bool) {
-		for rest := m.encoded; len(rest) > 0; {
-			msg, tail, err := CutMessage(rest)
-			if err != nil {
-				return // not reached: ParseFrame cut the same bytes
-			}
-			rest = tail
-			if msg.Type == TypePad || !msg.Type.known() {
-				continue
-			}
-			if !yield(msg) {
+		for {
+			msg, ok := m.Next()
+			if !ok || !yield(msg) {
 				return
 			}
 		}
 	}
+}
+
+// Next takes the first message that All would yield; false when there is none.
+func (m *Messages) Next() (Message, bool) {
+	for len(m.encoded) > 0 {
+		msg, tail, err := CutMessage(m.encoded)
+		if err != nil {
+			break // not reached: ParseFrame cut the same bytes
+		}
+		m.encoded = tail
+		if msg.Type != TypePad && msg.Type.known() {
+			return msg, true
+		}
+	}
+	return Message{}, false
 }

@@ -61,6 +61,15 @@ func (r *RecordReader) Next(limit int) ([]byte, error) {
 	return body, nil
 }
 
+// Buffered reports whether Next would return without a read.
+func (r *RecordReader) Buffered() bool {
+	have := r.end - r.start
+	if have < recordHeader {
+		return false
+	}
+	return uint64(have-recordHeader) >= uint64(binary.BigEndian.Uint32(r.buf[r.start:]))
+}
+
 // fill reads until n bytes are buffered.
 func (r *RecordReader) fill(n int) error {
 	for r.end-r.start < n {

@@ -140,11 +140,12 @@ func decodeBytes(t reflect.Type) (decodeFunc, string) {
 			return err
 		}
 		if !array {
-			v.Set(reflect.MakeSlice(t, len(data), len(data)))
+			own := make([]byte, len(data))
+			copy(own, data)
+			v.SetBytes(own)
+			return nil
 		}
-		for i, b := range data {
-			v.Index(i).SetUint(uint64(b))
-		}
+		copy(v.Bytes(), data)
 		return nil
 	}, want
 }

@@ -40,6 +40,29 @@ func Element(raw []byte, i int, v reflect.Value) (bool, error) {
 	return true, p.decode(&r, v)
 }
 
+// RawElement returns the encoding of the element i of an array, a slice of raw,
+// and reports whether there is one.
+func RawElement(raw []byte, i int) (Raw, bool, error) {
+	n, err := Count(raw)
+	if err != nil || i < 0 || i >= n {
+		return nil, false, err
+	}
+	r := newReader(raw)
+	if _, err := r.head(); err != nil {
+		return nil, false, err
+	}
+	for range i {
+		if err := r.skip(); err != nil {
+			return nil, false, err
+		}
+	}
+	from := r.off
+	if err := r.skip(); err != nil {
+		return nil, false, err
+	}
+	return raw[from:r.off:r.off], true, nil
+}
+
 // Entry is Element for the value of a key in a map.
 func Entry(raw []byte, name string, v reflect.Value) (bool, error) {
 	p, err := decoders.of(v.Type())

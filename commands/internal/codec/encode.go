@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"math"
 	"reflect"
+	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -13,8 +14,12 @@ import (
 // writer encodes one value.
 type writer struct {
 	out   []byte
+	start int // where the value begins in out
 	depth int
 }
+
+// writers are kept since every writer escapes: encoders are found at run time.
+var writers = sync.Pool{New: func() any { return new(writer) }}
 
 const (
 	usualSize  = 64        // room for most values, to save the steps of growing
@@ -25,30 +30,62 @@ const (
 // encodings. The error is a *Problem: a part that does not travel, or nests
 // deeper than wire.MaxDepth as every cycle does, or takes more than
 // wire.MaxBig bytes, or what the receiver would refuse to decode.
-func Encode(v any) ([]byte, error) {
-	w := writer{out: make([]byte, 0, usualSize)}
-	if err := w.value(v); err != nil {
-		return nil, err
-	}
-	return w.finish()
+func Encode(v any) ([]byte, error) { return Append(nil, v) }
+
+// Append is Encode onto dst, which comes back as it was with an error.
+func Append(dst []byte, v any) ([]byte, error) {
+	w := begin(dst)
+	return w.end(dst, w.value(v))
 }
 
-// finish checks what only the whole value shows.
-func (w *writer) finish() ([]byte, error) {
-	if err := w.fits(0); err != nil {
-		return nil, err
+// AppendList is Append for a list, whose nil is the empty one.
+func AppendList(dst []byte, list []any) ([]byte, error) {
+	if len(list) == 0 {
+		return wire.AppendArray(dst, 0), nil
 	}
-	if len(w.out) > surelyFine {
-		if err := wire.Guard(w.out, wire.Data); err != nil {
-			return nil, &Problem{Text: "has too many parts to be sent", TooLarge: true}
+	w := begin(dst)
+	return w.end(dst, w.anyArray(list))
+}
+
+func begin(dst []byte) *writer {
+	w := writers.Get().(*writer)
+	if dst == nil {
+		dst = make([]byte, 0, usualSize)
+	}
+	w.out, w.start, w.depth = dst, len(dst), 0
+	return w
+}
+
+// end gives the writer back and returns what it wrote, or dst if that failed.
+func (w *writer) end(dst []byte, err error) ([]byte, error) {
+	if err == nil {
+		err = w.check()
+	}
+	out := w.out
+	w.out = nil
+	writers.Put(w)
+	if err != nil {
+		return dst, err
+	}
+	return out, nil
+}
+
+// check looks at what only the whole value shows.
+func (w *writer) check() error {
+	if err := w.fits(0); err != nil {
+		return err
+	}
+	if len(w.out)-w.start > surelyFine {
+		if err := wire.Guard(w.out[w.start:], wire.Data); err != nil {
+			return &Problem{Text: "has too many parts to be sent", TooLarge: true}
 		}
 	}
-	return w.out, nil
+	return nil
 }
 
 // fits checks that n more bytes are within the limit.
 func (w *writer) fits(n int) error {
-	if len(w.out)+n > wire.MaxBig {
+	if len(w.out)-w.start+n > wire.MaxBig {
 		return &Problem{Text: "takes more than 64 MiB", TooLarge: true}
 	}
 	return nil
@@ -146,6 +183,8 @@ func (w *writer) value(v any) error {
 			return nil
 		}
 		return w.bytes(v)
+	case Raw:
+		return w.raw(v)
 	case []any:
 		return w.anyArray(v)
 	case map[string]any:

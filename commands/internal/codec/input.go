@@ -115,9 +115,6 @@ func NewOutput(t reflect.Type) (*Output, error) {
 
 // Encode is the function [Encode] for a value of the type prepared.
 func (o *Output) Encode(v reflect.Value) ([]byte, error) {
-	w := writer{out: make([]byte, 0, usualSize)}
-	if err := o.plan.encode(&w, v); err != nil {
-		return nil, err
-	}
-	return w.finish()
+	w := begin(nil)
+	return w.end(nil, o.plan.encode(w, v))
 }

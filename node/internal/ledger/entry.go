@@ -22,7 +22,7 @@ type Entry struct {
 	once    bool // the outcome is not kept
 
 	// While it runs.
-	cancel     func()
+	cancel     Canceler
 	own        interest    // of the link that began it
 	others     []*interest // of links that repeated it
 	interested int         // of them all, those that still count
@@ -46,9 +46,8 @@ func (e *Entry) find(k *Link, r Receiver) *interest {
 	return nil
 }
 
-// withdraw ends an interest and returns the cancel function to be called, if
-// it was the last.
-func (e *Entry) withdraw(in *interest) func() {
+// withdraw ends an interest and returns who is to be told, if it was the last.
+func (e *Entry) withdraw(in *interest) Canceler {
 	in.detach()
 	if in != &e.own {
 		e.others = slices.DeleteFunc(e.others, func(o *interest) bool { return o == in })
@@ -69,7 +68,7 @@ func (e *Entry) withdraw(in *interest) func() {
 // way does not refuse the calls beside it.
 func (e *Entry) Finish(o Outcome) {
 	var own Receiver
-	var others []Receiver
+	var others []Receiver // of repeats; rare
 	l := e.ledger
 	l.mu.Lock()
 	if e.done {

@@ -16,11 +16,11 @@ func Example() {
 	link := memory.Attach(ledger.ByInstance([16]byte{1}))
 	id := ledger.ID{Caller: [8]byte{2}, Counter: 1}
 
-	verdict, entry, _ := link.Begin(id, false, true, func() {}, caller{})
+	verdict, entry, _ := link.Begin(id, false, true, nil, caller{})
 	fmt.Println("new:", verdict == ledger.Run)
 	entry.Finish(ledger.Outcome{Body: []byte("42")})
 
-	verdict, _, kept := link.Begin(id, true, true, func() {}, caller{})
+	verdict, _, kept := link.Begin(id, true, true, nil, caller{})
 	fmt.Printf("repeat: %v %s\n", verdict == ledger.Kept, kept.Body)
 	// Output:
 	// new: true

@@ -294,7 +294,7 @@ func TestCallOfOnceIsNeverAttachedNorKept(t *testing.T) {
 	l := New(Limits{})
 	first, second := l.Attach(ByInstance([16]byte{7})), l.Attach(ByInstance([16]byte{7}))
 	cancelled, s := 0, &sink{}
-	v, e := first.BeginOnce(id(1), false, true, func() { cancelled++ }, s)
+	v, e := first.BeginOnce(id(1), false, true, CancelFunc(func() { cancelled++ }), s)
 	if v != Run {
 		t.Fatalf("verdict %d", v)
 	}

@@ -8,7 +8,7 @@ type Limits struct {
 	Ranges      int           // ranges of begun counters kept per caller; 10,240
 	TotalRanges int           // ranges kept in all; 64 times Ranges
 	Outcomes    int           // running calls and kept outcomes per caller; 10,240
-	CallerBytes int64         // of kept outcomes per caller, passed by one outcome at most; 64 MiB
+	CallerBytes int64         // of kept outcomes per caller, passed by one outcome at most; 128 MiB
 	TotalBytes  int64         // of kept outcomes in all, passed by one outcome at most; 256 MiB
 	Callers     int           // callers without a link or a call that are remembered; 16,384
 	Keep        time.Duration // how long an outcome is kept after its end; 2 min
@@ -28,7 +28,7 @@ func (l Limits) withDefaults() Limits {
 	set(&l.Ranges, 10_240)
 	set(&l.TotalRanges, 64*l.Ranges)
 	set(&l.Outcomes, 10_240)
-	set(&l.CallerBytes, 64<<20)
+	set(&l.CallerBytes, 128<<20)
 	set(&l.TotalBytes, 256<<20)
 	set(&l.Callers, 16_384)
 	set(&l.Keep, 2*time.Minute)

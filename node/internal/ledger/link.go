@@ -14,6 +14,16 @@ type Link struct {
 // at most once, from the goroutine that finishes the call, without any lock.
 type Receiver interface{ Deliver(*Entry, Outcome) }
 
+// Canceler is told, at most once and without any lock, that no link is interested
+// in its call any more.
+type Canceler interface{ Cancel() }
+
+// CancelFunc is a function as a Canceler.
+type CancelFunc func()
+
+// Cancel calls f.
+func (f CancelFunc) Cancel() { f() }
+
 // interest is one link's wish to see a running call finished.
 type interest struct {
 	link       *Link
@@ -42,7 +52,7 @@ const (
 // most once, when no link is interested any more. The receiver gets the
 // outcome of a call that runs (Run, Attached). The entry is set for Run,
 // Attached and Kept.
-func (k *Link) Begin(id ID, repeat, admit bool, cancel func(), r Receiver) (Verdict, *Entry, Outcome) {
+func (k *Link) Begin(id ID, repeat, admit bool, cancel Canceler, r Receiver) (Verdict, *Entry, Outcome) {
 	return k.begin(id, repeat, admit, false, cancel, r)
 }
 
@@ -50,12 +60,12 @@ func (k *Link) Begin(id ID, repeat, admit bool, cancel func(), r Receiver) (Verd
 // repeat of it, and by it, attaches to nothing and gets no outcome: the verdict
 // is Running or Gone. Its outcome is delivered but not kept. The entry is set
 // for Run.
-func (k *Link) BeginOnce(id ID, repeat, admit bool, cancel func(), r Receiver) (Verdict, *Entry) {
+func (k *Link) BeginOnce(id ID, repeat, admit bool, cancel Canceler, r Receiver) (Verdict, *Entry) {
 	v, e, _ := k.begin(id, repeat, admit, true, cancel, r)
 	return v, e
 }
 
-func (k *Link) begin(id ID, repeat, admit, once bool, cancel func(), r Receiver) (Verdict, *Entry, Outcome) {
+func (k *Link) begin(id ID, repeat, admit, once bool, cancel Canceler, r Receiver) (Verdict, *Entry, Outcome) {
 	l, a := k.ledger, k.account
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -145,7 +155,7 @@ func (k *Link) Withdraw(e *Entry, r Receiver) bool {
 	cancel := e.withdraw(in)
 	l.mu.Unlock()
 	if cancel != nil {
-		cancel()
+		cancel.Cancel()
 	}
 	return true
 }
@@ -172,7 +182,7 @@ func (k *Link) Lost() {
 
 func (k *Link) graceOver() {
 	l := k.ledger
-	var cancels []func()
+	var cancels []Canceler
 	l.mu.Lock()
 	delete(l.graces, k)
 	for k.first != nil {
@@ -182,6 +192,6 @@ func (k *Link) graceOver() {
 	}
 	l.mu.Unlock()
 	for _, cancel := range cancels {
-		cancel()
+		cancel.Cancel()
 	}
 }

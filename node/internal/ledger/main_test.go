@@ -25,7 +25,7 @@ func value(n int) Outcome { return Outcome{Body: make([]byte, n)} }
 func begin(t *testing.T, k *Link, n uint64, cancel func()) (*Entry, *sink) {
 	t.Helper()
 	s := &sink{}
-	v, e, _ := k.Begin(id(n), false, true, cancel, s)
+	v, e, _ := k.Begin(id(n), false, true, CancelFunc(cancel), s)
 	if v != Run {
 		t.Fatalf("call %d: verdict %d, want Run", n, v)
 	}

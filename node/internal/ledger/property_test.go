@@ -53,7 +53,7 @@ func TestLedgerAgreesWithAModel(t *testing.T) {
 func (m *model) call(t *rapid.T, l *Ledger, k *Link, n uint64) {
 	s := &sink{}
 	repeat := rapid.Bool().Draw(t, "repeat")
-	got, e, _ := k.Begin(id(n), repeat, true, func() { m.cancelled[n]++ }, s)
+	got, e, _ := k.Begin(id(n), repeat, true, CancelFunc(func() { m.cancelled[n]++ }), s)
 	want, known := m.state[n]
 	switch {
 	case got == Doubtful:

@@ -44,7 +44,7 @@ type stream struct {
 func Stream(c net.Conn) Carrier {
 	s := &stream{Conn: c, opened: time.Now()}
 	s.records = wire.NewRecordReader(s)
-	return s
+	return withTry(s)
 }
 
 // Read reads from the connection and notes the time.
@@ -65,6 +65,9 @@ func (s *stream) LastRead() time.Time {
 func (s *stream) Transport() crypto.Transport { return crypto.TransportLAN }
 
 func (s *stream) Path() []byte { return nil }
+
+// Buffered reports whether ReadRecord would return at once.
+func (s *stream) Buffered() bool { return s.records.Buffered() }
 
 func (s *stream) ReadRecord(limit int) ([]byte, error) { return s.records.Next(limit) }
 

@@ -2,6 +2,7 @@ package link
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net"
 	"sync"
@@ -13,7 +14,7 @@ import (
 )
 
 // Link is an open session with a peer. All methods are safe for concurrent
-// use, but Run is called once. Whoever made the link calls Close.
+// use, but Run is called once, and again as it says. Whoever made the link calls Close.
 type Link struct {
 	carrier   Carrier
 	peer      Peer
@@ -22,16 +23,21 @@ type Link struct {
 	opened    time.Time
 	cfg       Config
 
-	// Read state, of the goroutine in Run.
+	// Read state, of the goroutine in Run. It passes on with the reading.
 	in       incoming
-	limit    int          // longest record that may come
-	received atomic.Int64 // when the last frame came, as a duration since opened
+	rest     wire.Messages // of the frame at hand
+	owed     bool          // FlushSoon was called
+	limit    int           // longest record that may come
+	received atomic.Int64  // when the last frame came, as a duration since opened
 	bytesIn  atomic.Uint64
 
 	// Write state, of whoever set box.writing.
 	out      outgoing
 	slow     atomic.Int64 // until when the peer counts as slow, as a duration since opened
 	bytesOut atomic.Uint64
+	unsent   atomic.Pointer[unsent] // for the writer: what the reader could not write at once
+
+	patience patience // of FlushCrowd
 
 	box  outbox
 	wake chan struct{} // has the writer look at the outbox; capacity 1
@@ -109,16 +115,47 @@ func (l *Link) Err() error {
 // goroutine, until the link ends; it returns what ended it. A message's body is
 // valid during the call only. KEYUPDATE, PAD and types that may be ignored are
 // not delivered. An error from deliver ends the link. deliver must not call
-// Flush, which may wait for the peer; FlushLater is for it.
+// Flush, which may wait for the peer; FlushSoon and FlushLater are for it.
+//
+// deliver may give the reading to another goroutine, which calls Run as well and
+// goes on with the next message, at the latest when deliver returns ErrPassed;
+// then this Run returns that, and does nothing else.
 func (l *Link) Run(deliver func(wire.Message) error) error {
 	for {
-		frame, err := l.receive()
+		m, err := l.next()
 		if err == nil {
-			err = l.dispatch(frame, deliver)
+			err = deliver(m)
+		}
+		if err == ErrPassed {
+			return err
 		}
 		if err != nil {
 			l.fail(err)
 			return l.Err()
+		}
+	}
+}
+
+// ErrPassed is what deliver returns, and then Run, when another goroutine reads
+// on. The link has not ended.
+var ErrPassed = errors.New("link: another goroutine reads on")
+
+// next returns the next message to deliver, of the frame at hand or of the next.
+func (l *Link) next() (wire.Message, error) {
+	for {
+		m, ok := l.rest.Next()
+		switch {
+		case ok && m.Type == wire.TypeKeyUpdate:
+			l.in.cipher.Advance()
+		case ok:
+			return m, nil
+		default:
+			l.settle()
+			frame, err := l.receive()
+			if err != nil {
+				return wire.Message{}, err
+			}
+			l.rest = frame
 		}
 	}
 }
@@ -135,20 +172,6 @@ func (l *Link) receive() (wire.Messages, error) {
 		l.received.Store(int64(time.Since(l.opened)))
 	}
 	return frame, err
-}
-
-// dispatch delivers the messages of a frame.
-func (l *Link) dispatch(frame wire.Messages, deliver func(wire.Message) error) error {
-	for m := range frame.All() {
-		if m.Type == wire.TypeKeyUpdate {
-			l.in.cipher.Advance()
-			continue
-		}
-		if err := deliver(m); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // Close ends the link with the given cause, unless it has ended before, and

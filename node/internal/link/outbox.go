@@ -19,6 +19,7 @@ type outbox struct {
 	spare   []byte // a buffer for later
 	queued  int    // bytes waiting, and taken but not yet written
 	writing bool   // somebody writes, and will look at waiting again
+	led     bool   // somebody will take what waits as soon as the others have run
 	ended   error  // set by close
 	room    []chan struct{}
 	empty   chan struct{} // closed when queued gets to 0; nil if nobody waits
@@ -52,6 +53,25 @@ func (b *outbox) take(most int) []byte {
 	return b.swap()
 }
 
+// lead makes the caller the one who will soon take what waits, until lay. False if
+// somebody writes or is about to, or if nothing waits.
+func (b *outbox) lead() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.writing || b.led || len(b.waiting) == 0 {
+		return false
+	}
+	b.led = true
+	return true
+}
+
+// lay ends what lead began.
+func (b *outbox) lay() {
+	b.mu.Lock()
+	b.led = false
+	b.mu.Unlock()
+}
+
 // takeMore ends the turn of the writer, who gives its buffer back. With more
 // set and messages waiting it begins the next turn and returns them. left says
 // that messages wait and nobody writes.
@@ -73,6 +93,13 @@ func (b *outbox) swap() []byte {
 	batch := b.waiting
 	b.waiting, b.spare = b.spare[:0], nil
 	return batch
+}
+
+// holds reports whether so many bytes are queued.
+func (b *outbox) holds(bytes int) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.queued >= bytes
 }
 
 // idle reports whether nobody writes although something waits.

@@ -138,7 +138,10 @@ func (l *Link) write() {
 		case <-rekey.C:
 			rekey.Reset(l.rekeyIdle())
 		}
-		batch := l.box.take(math.MaxInt)
+		batch := l.finishUnsent()
+		if batch == nil {
+			batch = l.box.take(math.MaxInt)
+		}
 		for batch != nil {
 			l.writeBatch(batch)
 			batch, _ = l.box.takeMore(batch, true)

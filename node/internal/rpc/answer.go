@@ -27,7 +27,7 @@ func (sv *served) Deliver(e *ledger.Entry, o ledger.Outcome) {
 	c.mu.Lock()
 	owner := sv.owner
 	c.mu.Unlock()
-	large := numberLen+len(o.Body) > wire.MaxMessage
+	large := large(o)
 	switch {
 	case large && owner:
 		c.answerLarge(sv, e, o)
@@ -37,24 +37,31 @@ func (sv *served) Deliver(e *ledger.Entry, o ledger.Outcome) {
 			c.spawn(func() { c.answerLarge(sv, e, o) })
 		}
 		c.mu.Unlock()
+	case sv.here:
+		c.answerSmall(sv, e, o)
+		c.link.FlushSoon()
 	case owner:
 		// Waiting here keeps the handler's place taken, so that a peer which
 		// reads slowly is refused calls before its outbox overflows.
 		_ = c.link.Room(context.Background()) // fails when the link has ended
-		c.answerSmall(sv, e, o)
-		c.link.Flush()
+		c.flush(c.answerSmall(sv, e, o))
 	default:
 		c.answerSmall(sv, e, o)
 		c.link.FlushLater()
 	}
 }
 
-// answerSmall posts an outcome that fits one message.
-func (c *Conn) answerSmall(sv *served, e *ledger.Entry, o ledger.Outcome) {
+// large tells whether an outcome does not fit one message.
+func large(o ledger.Outcome) bool { return numberLen+len(o.Body) > wire.MaxMessage }
+
+// answerSmall posts an outcome that fits one message, and returns how many calls
+// of the peer were under way.
+func (c *Conn) answerSmall(sv *served, e *ledger.Entry, o ledger.Outcome) (calls int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	calls = len(c.served)
 	if sv.ended {
-		return
+		return calls
 	}
 	t := wire.TypeReply
 	if o.Failed {
@@ -67,6 +74,7 @@ func (c *Conn) answerSmall(sv *served, e *ledger.Entry, o ledger.Outcome) {
 		c.answered(sv, e, len(o.Body))
 	}
 	c.drop(sv)
+	return calls
 }
 
 // answerLarge sends an outcome as chunks.
@@ -108,6 +116,12 @@ func (c *Conn) answered(sv *served, e *ledger.Entry, bytes int) {
 	}
 	c.unacked = append(c.unacked, e)
 	c.unackedBytes += bytes
+	c.askForAck()
+}
+
+// askForAck asks for an acknowledgement when many outcomes have none and none is
+// under way. The caller holds mu.
+func (c *Conn) askForAck() {
 	if !c.acking && (len(c.unacked) >= ackOutcomes || c.unackedBytes >= ackBytes) {
 		c.ping(nil)
 	}

@@ -6,21 +6,17 @@ import (
 	"github.com/fernmesh/fernmesh/internal/wire"
 )
 
-const (
-	// firstBuffer is what an assembly begins with when its first chunk is full.
-	firstBuffer = 32 << 10
-	// assemblyCost is what an assembly is charged beside its buffer.
-	assemblyCost = 512
-)
+// assemblyCost is what an assembly is charged beside its bytes.
+const assemblyCost = 512
 
 // assembly is a large message that arrives as chunks. The Conn's mu guards it.
-// Its buffer is charged to the Server's budget as it grows, so memory is held
-// only for bytes that have come, within a factor of two.
+// Its memory is charged to the Server's budget as it grows, so it is held only
+// for bytes that have come, within a factor of two or one block.
 type assembly struct {
 	conn    *Conn
 	number  uint64
 	kind    uint8 // wire.ChunkCall, ChunkReply or ChunkFail
-	buf     []byte
+	came    *pieces
 	charged int64
 	window
 	began  time.Time
@@ -35,7 +31,7 @@ func (c *Conn) newAssembly(number uint64, kind uint8, onIdle func()) *assembly {
 	}
 	now := time.Now()
 	return &assembly{
-		conn: c, number: number, kind: kind, charged: assemblyCost, window: fullWindow(),
+		conn: c, number: number, kind: kind, came: new(pieces), charged: assemblyCost, window: fullWindow(),
 		began: now, latest: now, timer: time.AfterFunc(c.cfg.Timers.Stall, onIdle),
 	}
 }
@@ -46,33 +42,22 @@ func (a *assembly) add(b []byte) bool {
 	if !a.room(len(b)) {
 		return false
 	}
-	a.buf = append(a.buf, b...)
+	a.came.add(b)
 	a.latest = time.Now()
 	a.owe(a.conn, a.number, len(b))
 	return true
 }
 
-// room makes the buffer large enough for n more bytes.
+// room charges what n more bytes take.
 func (a *assembly) room(n int) bool {
-	need := len(a.buf) + n
-	if need <= cap(a.buf) {
-		return true
-	}
-	if need > wire.MaxBig {
+	if a.came.size+n > wire.MaxBig {
 		return false
 	}
-	size := min(max(2*cap(a.buf), need), wire.MaxBig)
-	if a.buf == nil && n > wire.MaxChunk/2 {
-		size = firstBuffer
-	}
-	more := int64(size - cap(a.buf))
-	if !a.conn.server.hold(more) {
+	more := int64(a.came.growth(n))
+	if more > 0 && !a.conn.server.hold(more) {
 		return false
 	}
 	a.charged += more
-	grown := make([]byte, len(a.buf), size)
-	copy(grown, a.buf)
-	a.buf = grown
 	return true
 }
 
@@ -83,14 +68,16 @@ func (a *assembly) idleFor() time.Duration { return time.Since(a.latest) }
 func (a *assembly) discard() {
 	a.timer.Stop()
 	a.conn.server.release(a.charged)
-	a.charged, a.buf = 0, nil
+	a.charged = 0
+	a.came.discard()
 }
 
-// complete hands out the message and what it is charged, which the caller
-// releases.
-func (a *assembly) complete() (body []byte, charged int64) {
+// complete hands out the message and what it is charged, its bytes alone, which
+// the caller releases.
+func (a *assembly) complete() (came *pieces, charged int64) {
 	a.timer.Stop()
-	body, charged = a.buf, a.charged
-	a.buf, a.charged = nil, 0
-	return body, charged
+	came, charged = a.came, int64(a.came.size)
+	a.conn.server.release(a.charged - charged)
+	a.came, a.charged = new(pieces), 0
+	return came, charged
 }

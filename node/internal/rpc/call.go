@@ -20,20 +20,31 @@ type Request struct {
 	Repeat       bool   // an attempt under this ID was made before
 	Idempotent   bool   // the command may run twice
 	DryRun       bool   // the command must not run
-	// OnSuspect is called at most once, when a PONG is late while the call is
-	// pending; the call goes on. It must not block.
-	OnSuspect func()
+	// Deadline bounds a Call as one of its context would, which it spares; zero
+	// is none. The earlier of the two counts. Open does not look at it.
+	Deadline time.Time
+	Watcher  Watcher // nil: nobody wants to know
+}
+
+// Watcher looks after a call while it is pending.
+type Watcher interface {
+	// Suspect is called at most once, when a PONG is late while the call is
+	// pending, and perhaps right after its end; the call goes on. giveUp ends it
+	// as the end of its context would, and does nothing after its end. Suspect
+	// must not block.
+	Suspect(giveUp func())
 }
 
 // pending is an own call without an answer. The Conn's mu guards it; done is
 // written once, by whoever takes it out of Conn.pending.
 type pending struct {
-	done      chan result // capacity 1, used again
-	onSuspect func()
-	sent      bool // the whole CALL was posted
-	out       *outflow
-	in        *assembly
-	stream    *Stream // whose call it is; nil for a plain one, and then done is set
+	done     chan result // capacity 1, used again
+	watcher  Watcher     // nil when there is none, or it was told
+	deadline time.Time   // zero: only the context's
+	sent     bool        // the whole CALL was posted
+	out      *outflow
+	in       *assembly
+	stream   *Stream // whose call it is; nil for a plain one, and then done is set
 }
 
 // result is how a call ended: err, or a FAIL, or a value.
@@ -41,6 +52,7 @@ type result struct {
 	err    error
 	failed bool
 	body   []byte
+	large  *pieces // instead of body: put together by whoever waited
 }
 
 // buffers are for encoding CALLs.
@@ -53,16 +65,16 @@ const (
 
 // newPending takes one that was used, or makes one. They are kept by the Conn
 // and not in a sync.Pool, since a channel must not leave its synctest bubble.
-func (c *Conn) newPending(onSuspect func()) *pending {
+func (c *Conn) newPending(w Watcher, deadline time.Time) *pending {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	last := len(c.spare) - 1
-	if last < 0 {
-		return &pending{done: make(chan result, 1), onSuspect: onSuspect}
+	var p *pending
+	if last := len(c.spare) - 1; last >= 0 {
+		p, c.spare = c.spare[last], c.spare[:last]
+	} else {
+		p = &pending{done: make(chan result, 1)}
 	}
-	p := c.spare[last]
-	c.spare = c.spare[:last]
-	p.onSuspect = onSuspect
+	p.watcher, p.deadline = w, deadline
 	return p
 }
 
@@ -82,9 +94,9 @@ func (c *Conn) keepPending(p *pending) {
 //   - a *BrokenError when the link ended or is parting, or
 //   - an *AbandonedError when ctx ended; the peer was told by CANCEL.
 //
-// ctx's deadline travels with the call, and bounds every wait in it.
+// The deadline travels with the call, and bounds every wait in it.
 func (c *Conn) Call(ctx context.Context, req Request) ([]byte, error) {
-	remaining, err := timeLeft(ctx)
+	remaining, err := timeLeft(ctx, req.Deadline)
 	if err != nil {
 		return nil, &AbandonedError{Cause: err}
 	}
@@ -94,7 +106,7 @@ func (c *Conn) Call(ctx context.Context, req Request) ([]byte, error) {
 		ID: req.ID, Path: req.Path, Remaining: remaining, Flags: req.flags(),
 		Args: req.Args, Kwargs: req.Kwargs, Trace: req.Trace,
 	})
-	p := c.newPending(req.OnSuspect)
+	p := c.newPending(req.Watcher, req.Deadline)
 	value, err := c.call(ctx, p, *buf)
 	c.keepPending(p)
 	if cap(*buf) <= keepBuffer {
@@ -103,14 +115,16 @@ func (c *Conn) Call(ctx context.Context, req Request) ([]byte, error) {
 	return value, err
 }
 
-// timeLeft is the time until ctx's deadline, 0 without one; an error when ctx
-// has ended.
-func timeLeft(ctx context.Context) (time.Duration, error) {
+// timeLeft is the time until the deadline, or until ctx's if that is earlier, 0
+// without one; an error when it is over or ctx has ended.
+func timeLeft(ctx context.Context, deadline time.Time) (time.Duration, error) {
 	if err := ctx.Err(); err != nil {
 		return 0, err
 	}
-	deadline, ok := ctx.Deadline()
-	if !ok {
+	if own, has := ctx.Deadline(); has && (deadline.IsZero() || own.Before(deadline)) {
+		deadline = own
+	}
+	if deadline.IsZero() {
 		return 0, nil
 	}
 	left := time.Until(deadline)
@@ -135,6 +149,8 @@ func (r Request) flags() (flags uint8) {
 
 // call sends a CALL message's body and waits for its answer.
 func (c *Conn) call(ctx context.Context, p *pending, body []byte) ([]byte, error) {
+	ctx, cancel := boundLarge(ctx, p, body)
+	defer cancel()
 	number, err := c.send(ctx, p, body)
 	if err != nil && number == 0 {
 		return nil, err
@@ -142,10 +158,14 @@ func (c *Conn) call(ctx context.Context, p *pending, body []byte) ([]byte, error
 	if err != nil {
 		return c.abandon(number, p, err)
 	}
+	over := ctx.Done()
+	if over == nil {
+		return (<-p.done).value()
+	}
 	select {
 	case r := <-p.done:
 		return r.value()
-	case <-ctx.Done():
+	case <-over:
 		return c.abandon(number, p, ctx.Err())
 	}
 }
@@ -153,7 +173,7 @@ func (c *Conn) call(ctx context.Context, p *pending, body []byte) ([]byte, error
 // send posts the CALL, or its chunks. An error with a number is of a call that
 // was begun, and is pending, but could not be sent whole.
 func (c *Conn) send(ctx context.Context, p *pending, body []byte) (number uint64, err error) {
-	if err := c.link.Room(ctx); err != nil {
+	if err := c.room(ctx, p.deadline); err != nil {
 		return 0, c.unsent(ctx, err)
 	}
 	if len(body) > wire.MaxMessage {
@@ -166,18 +186,22 @@ func (c *Conn) send(ctx context.Context, p *pending, body []byte) (number uint64
 		// A failed Post means that the link has ended; then end tells p.
 		p.sent = c.put(wire.TypeCall, body) == nil
 	}
+	calls := len(c.pending)
 	c.mu.Unlock()
 	if err == nil {
-		c.link.Flush()
+		c.flush(calls)
 	}
 	return number, err
 }
 
 // unsent is the error of a call of which nothing was posted.
 func (c *Conn) unsent(ctx context.Context, err error) error {
-	var broken *BrokenError
+	var (
+		broken    *BrokenError
+		abandoned *AbandonedError
+	)
 	switch {
-	case errors.As(err, &broken):
+	case errors.As(err, &broken), errors.As(err, &abandoned):
 		return err
 	case errors.Is(err, errStalled):
 		return stalled(err)
@@ -203,11 +227,12 @@ func (c *Conn) begin(p *pending) (uint64, error) {
 	number := c.next
 	c.next += 2
 	c.pending[number] = p
+	c.note(p.deadline)
 	c.lastUse = time.Now()
 	if p.stream != nil {
 		p.stream.start(number)
 	}
-	c.hurry(c.cfg.Timers.BusyPing)
+	c.hurry(c.lastUse, c.cfg.Timers.BusyPing)
 	return number, nil
 }
 
@@ -260,20 +285,8 @@ func (c *Conn) sentLarge(p *pending, o *outflow) {
 
 // abandon ends a call whose caller waits no longer, unless its answer came first.
 func (c *Conn) abandon(number uint64, p *pending, cause error) ([]byte, error) {
-	c.mu.Lock()
-	if c.pending[number] != p {
-		c.mu.Unlock()
-		return (<-p.done).value()
-	}
-	sent := p.sent
-	c.finish(number, p, result{})
-	<-p.done
-	c.postCancel(number)
-	c.mu.Unlock()
-	if errors.Is(cause, errStalled) {
-		return nil, stalled(cause)
-	}
-	return nil, &AbandonedError{Sent: sent, Cause: cause}
+	c.forsakeIf(number, p, cause)
+	return (<-p.done).value()
 }
 
 // finish takes a call out of the pending ones and hands it its result. The
@@ -298,6 +311,9 @@ func (c *Conn) finish(number uint64, p *pending, r result) {
 }
 
 func (r result) value() ([]byte, error) {
+	if r.large != nil {
+		r.body = r.large.join()
+	}
 	if r.err != nil || !r.failed {
 		return r.body, r.err
 	}

@@ -112,11 +112,11 @@ func (c *Conn) onAnswerChunk(chunk wire.Chunk, kind uint8) error {
 		return nil
 	}
 	if chunk.Flags&wire.ChunkEnd != 0 {
-		body, charged := p.in.complete()
+		came, charged := p.in.complete()
 		c.server.release(charged)
 		p.in = nil
 		c.traffic.In.Answers.Add(1)
-		c.finish(chunk.Number, p, result{failed: kind == wire.ChunkFail, body: body})
+		c.finish(chunk.Number, p, result{failed: kind == wire.ChunkFail, large: came})
 	}
 	return nil
 }

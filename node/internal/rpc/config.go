@@ -30,8 +30,9 @@ type ServerConfig struct {
 	// beside those that run. Default 256 and 4,096; negative is none.
 	QueuePerPeer int
 	QueuePerNode int
-	// BytesPerPeer and BytesPerNode bound the arguments of the calls that run or
-	// wait. A call that is alone may exceed them. Default 64 and 256 MiB.
+	// BytesPerPeer and BytesPerNode bound the arguments of the calls that run, and
+	// again of those that wait. A call that is alone may exceed them. Default 64 and
+	// 256 MiB.
 	BytesPerPeer int64
 	BytesPerNode int64
 	// CrowdRate is how many calls a second one link may begin whose peer has 16
@@ -46,13 +47,22 @@ type ServerConfig struct {
 	// peers opened and own ones, and was not read yet. A stream that finds none
 	// left fails with RESOURCE_EXHAUSTED. Default 256 MiB.
 	StreamBytes int64
+	// InlineBudget is how long a handler of a quick command may keep the reader of
+	// its link. After that, twice that at most, another goroutine reads on, and the
+	// command's calls have goroutines of their own for a while. Default 5 ms;
+	// negative runs no handlers on readers.
+	InlineBudget time.Duration
+	// OnDemote is told of a command that was slow on a reader, and for how long it
+	// is not run there. It must not block. Nil tells nobody.
+	OnDemote func(cmd *commands.Command, rest time.Duration)
 	// Logger gets the end of each link at debug level; nil logs nothing.
 	Logger *slog.Logger
 	// Serve runs a call whose command was found, on a goroutine of its own, and
 	// calls answer exactly once. Nil is commands.Serve, which knows no dry runs:
 	// whoever sets Serve must see to Call.DryRun.
 	Serve ServeFunc
-	// Context, when set, derives each handler's context, to put values into it.
+	// Context, when set, derives the parent of all handlers' contexts, to put
+	// values into it.
 	Context func(context.Context) context.Context
 }
 
@@ -80,6 +90,9 @@ func (c ServerConfig) withDefaults() ServerConfig {
 	}
 	if c.CrowdRate == 0 {
 		c.CrowdRate = 1000 * runtime.GOMAXPROCS(0)
+	}
+	if c.InlineBudget == 0 {
+		c.InlineBudget = 5 * time.Millisecond
 	}
 	if c.Serve == nil {
 		c.Serve = commands.Serve

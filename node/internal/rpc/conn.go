@@ -18,7 +18,8 @@ import (
 // Conn makes and serves calls over one secure link. All methods may be called
 // from any goroutine.
 //
-// Run's caller is the reader; it never waits for anything but the link. Timers
+// Run's caller is the reader; it never waits for anything but the link. Once the
+// peer calls a quick command, another goroutine reads, see reading. Timers
 // are time.AfterFunc, so an idle Conn has no goroutine of its own. Short-lived
 // ones (a large answer, a timer that fires) are counted in work, and Run waits
 // for them. Handlers belong to the Server and may outlive the Conn.
@@ -26,7 +27,7 @@ type Conn struct {
 	link    *link.Link
 	server  *Server
 	cfg     Config
-	peer    ledger.Caller
+	lane    *lane           // the peer's
 	caller  commands.Caller // what handlers are told of the peer
 	memory  *ledger.Link
 	traffic *Traffic
@@ -66,7 +67,9 @@ type Conn struct {
 	recvOwed   int64 // received and not yet returned
 
 	watchdog
+	deadlines
 	parting
+	reading
 }
 
 // New makes a Conn on an open link. The caller must call Run, once.
@@ -85,8 +88,9 @@ func New(l *link.Link, s *Server, cfg Config) *Conn {
 	if l.Initiator() {
 		c.next = 1
 	}
-	c.peer, c.caller = identify(l.Peer(), s.cfg.Network)
-	c.memory = s.ledger.Attach(c.peer)
+	var peer ledger.Caller
+	peer, c.caller = identify(l.Peer(), s.cfg.Network)
+	c.lane, c.memory = s.gate.attach(peer), s.ledger.Attach(peer)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.watchdog.init(c)
@@ -126,12 +130,12 @@ func pathName(t crypto.Transport) string {
 // ended too. It returns the first cause of the end: ErrParted, a *ByeError, or
 // what broke.
 func (c *Conn) Run() error {
-	err := c.link.Run(c.dispatch)
-	c.end(err)
+	c.end(c.read())
 	if c.cfg.OnEnd != nil {
 		c.cfg.OnEnd(c.cause)
 	}
 	c.memory.Lost()
+	c.server.gate.detach(c.lane)
 	c.work.Wait()
 	c.server.cfg.Logger.LogAttrs(context.Background(), slog.LevelDebug, "link ended",
 		slog.String("peer", c.caller.Name), slog.String("remote", c.link.Peer().Remote),
@@ -163,6 +167,7 @@ func (c *Conn) end(err error) {
 		o.stop()
 	}
 	c.watchdog.stop()
+	c.silence()
 	c.parting.wake()
 }
 

@@ -71,7 +71,7 @@ func TestSenderKeepsToBothCreditsAndSharesTheLink(t *testing.T) {
 
 func TestAssemblyStopsAtTheLargestMessage(t *testing.T) {
 	s := NewServer(ServerConfig{AssemblyBytes: 1 << 40})
-	a := &assembly{conn: &Conn{server: s}, buf: make([]byte, wire.MaxBig-1)}
+	a := &assembly{conn: &Conn{server: s}, came: &pieces{size: wire.MaxBig - 1}}
 	if !a.room(1) {
 		t.Fatal("a message of the largest size is refused")
 	}
@@ -93,7 +93,7 @@ func TestCallCancelledBeforeItBeginsIsCancelled(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		c.serve(sv, wire.AppendCallBody(nil, wire.Call{Path: "hold"}))
+		_ = c.serve(sv, wire.AppendCallBody(nil, wire.Call{Path: "hold"}), false)
 		synctest.Wait()
 		if got := bob.server.Stats().Running; got != 0 {
 			t.Fatal("the handler runs on, and nobody is interested")

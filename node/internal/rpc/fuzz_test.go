@@ -29,7 +29,7 @@ func FuzzServeMessages(f *testing.F) {
 	f.Fuzz(func(t *testing.T, sequence []byte) {
 		server := NewServer(ServerConfig{Tree: b.tree, AssemblyBytes: budget, StreamBytes: budget, MaxPerPeer: 4})
 		c := New(lb, server, Config{LinkCredit: 64 << 10})
-		p := c.newPending(nil)
+		p := c.newPending(nil, time.Time{})
 		if _, err := c.begin(p); err != nil {
 			t.Fatal(err)
 		}

@@ -51,7 +51,7 @@ func TestArrivingBytesAreASignOfLife(t *testing.T) {
 		ev, c := newEvil(t, newParty(t, "bob", ServerConfig{}), Config{})
 		suspected := make(chan struct{}, 1)
 		req := request("x")
-		req.OnSuspect = func() { suspected <- struct{}{} }
+		req.Watcher = suspects(func() { suspected <- struct{}{} })
 		ended := make(chan error, 1)
 		go func() { _, err := c.Call(t.Context(), req); ended <- err }()
 		time.Sleep(1200 * time.Millisecond)

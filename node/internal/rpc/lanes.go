@@ -6,13 +6,15 @@ import (
 	"github.com/fernmesh/fernmesh/node/internal/ledger"
 )
 
-// lane is one peer's calls that have been accepted: those that run and, first
-// come first served, those that wait. The gate's mu guards it.
+// lane is one peer's calls that have been accepted, over all links with it: those
+// that run and, first come first served, those that wait. The gate's mu guards it.
 type lane struct {
 	peer    ledger.Caller
+	links   int // open ones
 	running int
-	waiting int // with those that are about to wait
-	bytes   int64
+	waiting int           // with those that are about to wait
+	bytes   int64         // of those that run
+	held    int64         // bytes of those that wait
 	took    time.Duration // what a handler takes, as a moving mean
 	line    chain[*ticket]
 	turn    chained[*lane] // in gate.turns while a call could run but for other peers

@@ -3,6 +3,7 @@ package rpc
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/fernmesh/fernmesh/internal/wire"
 )
@@ -46,7 +47,7 @@ func (c *Conn) Bye(ctx context.Context, bye wire.Bye) error {
 			c.ping(nil)
 		}
 		c.post(wire.TypeBye, wire.AppendBye(nil, bye))
-		c.hurry(c.cfg.Timers.BusyPing) // a peer that is gone must not hold up the parting
+		c.hurry(time.Now(), c.cfg.Timers.BusyPing) // a peer that is gone must not hold up the parting
 	}
 	c.mu.Unlock()
 	select {

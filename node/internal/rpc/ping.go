@@ -89,6 +89,7 @@ func (c *Conn) onPong(body []byte) error {
 	}
 	if len(p.acks) > 0 {
 		c.acking = false
+		c.askForAck() // for what was answered meanwhile
 	}
 	rtt := max(time.Since(p.sent), 1)
 	c.rtt.Store(int64(rtt))

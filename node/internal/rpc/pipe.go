@@ -110,7 +110,7 @@ func (c *Conn) closePipe(sv *served) {
 
 // settlePipe settles whether a call is a stream that runs, now that it was
 // read: a handler gets the pipe, which fails when the handler's context ends.
-func (c *Conn) settlePipe(sv *served, runs bool, ctx context.Context, cancel context.CancelFunc) {
+func (c *Conn) settlePipe(sv *served, runs bool) {
 	if !runs && sv.unread == nil {
 		return
 	}
@@ -119,14 +119,14 @@ func (c *Conn) settlePipe(sv *served, runs bool, ctx context.Context, cancel con
 	defer func() { sv.unread = nil }()
 	switch {
 	case sv.ended && runs: // the link is lost, or the caller waits no more
-		cancel()
+		sv.ctx.Cancel()
 	case sv.ended:
 	case runs:
 		if sv.pipe == nil {
 			c.openPipe(sv)
 		}
 		sv.call.Pipe = sv.pipe
-		sv.pipe.follow(ctx, cancel)
+		sv.pipe.follow(&sv.ctx, sv.ctx.Cancel)
 	case sv.pipe != nil:
 		c.closePipe(sv)
 		sv.pipe = nil

@@ -27,29 +27,56 @@ type served struct {
 
 	conn    *Conn
 	number  uint64
-	charged int64 // of the Server's budget, for a large CALL
-	path    string
+	charged int64  // of the Server's budget, for a large CALL
+	path    []byte // in the CALL's msgpack
 	call    commands.Call
 
 	// Of a call that was accepted.
 	ticket  ticket
-	ctx     context.Context
-	cancel  context.CancelFunc
-	unwatch func() bool // of a call that waited
+	ctx     callContext
+	unwatch func() bool       // of a call that waited
+	command *commands.Command // once it was looked up
+	turn    uint64            // of the reader, if the handler runs there
+	here    bool              // and has returned there in time
+	lost    bool              // and has not
+	sending bool              // its large answer is under way, on another goroutine
 }
 
 // open enters a call under its number, which must be the peer's and higher
 // than all before. The caller holds mu.
 func (c *Conn) open(number uint64) (*served, error) {
+	sv := &served{}
+	return sv, c.enter(sv, number)
+}
+
+// enter is open for a served that is there.
+func (c *Conn) enter(sv *served, number uint64) error {
 	if number <= c.latest || number&1 == c.next&1 {
-		return nil, ErrNumber
+		return ErrNumber
 	}
 	c.latest = number
 	c.lastUse = time.Now()
-	sv := &served{conn: c, number: number, crowded: len(c.served) >= c.openMost()}
+	sv.conn, sv.number, sv.crowded = c, number, len(c.served) >= c.openMost()
 	sv.call.Arrived = c.lastUse
 	c.served[number] = sv
-	return sv, nil
+	return nil
+}
+
+// smallCall is a call and its msgpack, in one piece.
+type smallCall struct {
+	served
+	body [smallBody]byte
+}
+
+const smallBody = 256
+
+// own makes room for a call of so many bytes, which live as long as its handler.
+func own(bytes int) (*served, []byte) {
+	if bytes > smallBody {
+		return &served{}, make([]byte, bytes)
+	}
+	small := &smallCall{}
+	return &small.served, small.body[:bytes:bytes]
 }
 
 // openMost bounds the calls of a link that are open at once: those that run
@@ -91,15 +118,17 @@ func (c *Conn) onCall(body []byte) error {
 	if c.shed(binary.BigEndian.Uint64(body), body[8:]) {
 		return nil
 	}
+	sv, own := own(len(body) - 8)
+	copy(own, body[8:]) // the message does not live as long as the handler
 	c.mu.Lock()
-	sv, err := c.open(binary.BigEndian.Uint64(body))
+	err := c.enter(sv, binary.BigEndian.Uint64(body))
 	c.mu.Unlock()
+	if err == nil {
+		err = c.serve(sv, own, true)
+	}
 	if err != nil {
 		return err
 	}
-	// The arguments live as long as the handler, the message does not.
-	own := append(make([]byte, 0, len(body)-8), body[8:]...)
-	c.serve(sv, own)
 	c.pace()
 	return nil
 }
@@ -130,19 +159,19 @@ func (c *Conn) onCallChunk(chunk wire.Chunk) error {
 		return err
 	}
 	if !sv.in.add(chunk.Bytes) {
-		head := append([]byte(nil), sv.in.buf[:min(len(sv.in.buf), idHead)]...)
+		head := sv.in.came.head(idHead)
 		c.refuseUnread(sv, head, exhausted("no memory left for a call this large"))
 		return nil
 	}
 	if chunk.Flags&wire.ChunkEnd != 0 {
-		var body []byte
-		body, sv.charged = sv.in.complete()
+		var came *pieces
+		came, sv.charged = sv.in.complete()
 		left := sv.in.window
 		sv.unread = &left
 		sv.in = nil
 		c.assembling--
 		// Reading a large message takes long, so the reader does not do it.
-		c.spawn(func() { c.serve(sv, body) })
+		c.spawn(func() { _ = c.serve(sv, came.join(), false) })
 	}
 	return nil
 }
@@ -174,69 +203,70 @@ func (c *Conn) callIdle(sv *served) {
 		return
 	}
 	c.server.counters.stalled.Add(1)
-	head := append([]byte(nil), sv.in.buf[:min(len(sv.in.buf), idHead)]...)
+	head := sv.in.came.head(idHead)
 	c.refuseUnread(sv, head, unavailable("the call stopped coming"))
 }
 
 // serve reads a call's msgpack and runs it, or answers why not. It runs on the
-// reader, or on a goroutine of the Conn for a large call.
-func (c *Conn) serve(sv *served, body []byte) {
+// reader, or on a goroutine of the Conn for a large call. The error is
+// link.ErrPassed when the reader is to read no more.
+func (c *Conn) serve(sv *served, body []byte, reader bool) error {
 	running := false
 	defer func() {
 		if !running { // else run does it
 			c.server.release(sv.charged)
 		}
 	}()
-	msg, err := wire.ParseCallBody(body)
+	msg, path, err := wire.ReadCallBody(body)
 	if err != nil {
 		c.refuse(sv, &commands.Error{
 			Code: commands.InvalidArgument, Message: err.Error(),
 			Executed: commands.ExecutedNo, Where: commands.WhereQueue,
 		})
-		return
+		return nil
 	}
 	id := ledger.ID{Caller: msg.ID.Caller, Counter: msg.ID.Counter}
 	if sv.crowded {
 		c.refuse(sv, c.doubt(id, exhausted("too many calls are open")))
-		return
+		return nil
 	}
-	sv.path = msg.Path
+	sv.path = path
 	sv.call = commands.Call{
 		Caller: c.caller, ID: callID(msg.ID), Arrived: sv.call.Arrived, RawArgs: msg.Args, RawKwargs: msg.Kwargs,
 		Trace: msg.Trace, DryRun: msg.Flags&wire.CallDryRun != 0,
 	}
 	admission, after := c.admit(sv, len(body))
 	if admission.accepted() {
-		sv.ctx, sv.cancel = c.server.context(sv.call.Arrived, msg.Remaining)
+		sv.ctx.init(c.server.base, deadline(sv.call.Arrived, msg.Remaining))
 	}
 	repeat := msg.Flags&wire.CallRepeat != 0
 	stream := msg.Flags&wire.CallStream != 0
-	verdict, entry, outcome := c.begun(id, repeat, stream, admission.accepted(), sv.cancel, sv)
+	verdict, entry, outcome := c.begun(id, repeat, stream, admission.accepted(), sv)
 	c.bind(sv, entry, verdict)
-	c.settlePipe(sv, stream && verdict == ledger.Run, sv.ctx, sv.cancel)
+	c.settlePipe(sv, stream && verdict == ledger.Run)
 	if verdict == ledger.Run {
 		running = true
-		c.server.enter(sv, admission)
-		return
+		return c.server.enter(sv, admission, reader)
 	}
 	if admission.accepted() {
-		sv.cancel()
+		sv.ctx.Cancel()
 		c.server.gate.giveBack(&sv.ticket, admission)
 	}
 	if verdict == ledger.Unknown {
 		c.refuse(sv, c.server.refusal(admission, after))
-		return
+		return nil
 	}
 	c.settle(sv, verdict, entry, outcome)
+	return nil
 }
 
 // begun asks the ledger. A stream is never repeated: it begins once, or not.
-func (c *Conn) begun(id ledger.ID, repeat, stream, admit bool, cancel func(), sv *served) (ledger.Verdict, *ledger.Entry, ledger.Outcome) {
+func (c *Conn) begun(id ledger.ID, repeat, stream, admit bool, sv *served) (ledger.Verdict, *ledger.Entry, ledger.Outcome) {
 	if stream {
-		verdict, entry := c.memory.BeginOnce(id, repeat, admit, cancel, sv)
+		verdict, entry := c.memory.BeginOnce(id, repeat, admit, &sv.ctx, sv)
 		return verdict, entry, ledger.Outcome{}
 	}
-	return c.memory.Begin(id, repeat, admit, cancel, sv)
+	return c.memory.Begin(id, repeat, admit, &sv.ctx, sv)
 }
 
 // bind ties a call that runs to its entry. When it was cancelled meanwhile, its

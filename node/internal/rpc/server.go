@@ -14,10 +14,11 @@ import (
 type Server struct {
 	cfg    ServerConfig
 	ledger *ledger.Ledger
-	ctx    context.Context // parent of all handlers'
+	base   context.Context // parent of all handlers'
 	cancel context.CancelFunc
 
-	gate *gate
+	gate     *gate
+	overseer *overseer
 
 	assembly atomic.Int64 // bytes of messages that arrive as chunks
 	counters counters
@@ -38,8 +39,12 @@ type counters struct {
 func NewServer(cfg ServerConfig) *Server {
 	s := &Server{cfg: cfg.withDefaults()}
 	s.gate = newGate(s.cfg.gateLimits(), s.begin)
+	s.overseer = newOverseer(s.cfg.InlineBudget, s.cfg.OnDemote)
 	s.ledger = ledger.New(cfg.Ledger)
-	s.ctx, s.cancel = context.WithCancel(context.Background())
+	s.base, s.cancel = context.WithCancel(context.Background())
+	if s.cfg.Context != nil {
+		s.base = s.cfg.Context(s.base)
+	}
 	return s
 }
 
@@ -74,6 +79,8 @@ type Stats struct {
 	Waiting       int    // accepted calls that wait for a place now
 	ArgumentBytes int64  // of the calls that run or wait
 	Started       uint64 // handlers ever started
+	Inlined       uint64 // of these, those that began on the reader of their link
+	Demoted       uint64 // times that a command was slow there
 	Queued        uint64 // calls that had to wait for a place
 	Expired       uint64 // calls that ended while they waited: unstarted
 	Repeats       uint64 // repeats answered from memory or attached to a running call
@@ -101,7 +108,7 @@ type Stats struct {
 func (s *Server) Stats() Stats {
 	k := &s.counters
 	out := Stats{
-		Started: k.started.Load(), Queued: k.queued.Load(), Expired: k.expired.Load(),
+		Started: k.started.Load(), Inlined: s.overseer.count.begun.Load(), Demoted: s.overseer.count.demoted.Load(), Queued: k.queued.Load(), Expired: k.expired.Load(),
 		Repeats: k.repeats.Load(), Overloaded: k.overloaded.Load(),
 		PeerFull: k.full[peerFull].Load(), NodeFull: k.full[nodeFull].Load(),
 		PeerHeavy: k.full[peerHeavy].Load(), NodeHeavy: k.full[nodeHeavy].Load(),
@@ -115,7 +122,7 @@ func (s *Server) Stats() Stats {
 	g := s.gate
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	out.Running, out.Waiting, out.ArgumentBytes = g.running, g.waiting, g.bytes
+	out.Running, out.Waiting, out.ArgumentBytes = g.running, g.waiting, g.bytes+g.held
 	return out
 }
 

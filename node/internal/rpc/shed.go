@@ -16,13 +16,13 @@ func (c *Conn) admit(sv *served, bytes int) (admission, time.Duration) {
 		return linkParts, 0
 	}
 	sv.ticket.sv = sv
-	return c.server.gate.reserve(c.peer, &sv.ticket, bytes)
+	return c.server.gate.reserve(c.lane, &sv.ticket, bytes)
 }
 
 // hopeless tells from the first bytes of a CALL's msgpack whether it would be
 // refused. A call that the ledger may know is not: the ledger answers it.
 func (c *Conn) hopeless(head []byte, bytes int) (admission, time.Duration) {
-	a, after := c.server.gate.full(c.peer, bytes)
+	a, after := c.server.gate.full(c.lane, bytes)
 	if a.accepted() {
 		return a, 0
 	}
@@ -98,7 +98,7 @@ func (c *Conn) pace() {
 		return
 	}
 	c.burst = 0
-	if c.server.gate.crowds(c.peer) {
+	if c.server.gate.crowds(c.lane) {
 		c.server.counters.paced.Add(1)
 		c.rest(burstPause)
 	}
@@ -106,6 +106,7 @@ func (c *Conn) pace() {
 
 // rest keeps the reader from reading for a moment.
 func (c *Conn) rest(d time.Duration) {
+	c.link.FlushLater() // the answers of quick commands
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 
 	"github.com/fernmesh/fernmesh/internal/wire"
 )
@@ -29,11 +30,11 @@ type Stream struct {
 // Open begins a streaming call. It returns when the CALL was posted whole, and
 // does not wait for the peer. ctx bounds that, and its deadline, if it has one,
 // travels as the call's; its end later does not end the stream, but
-// [Stream.Cancel] does. req.OnSuspect is as in Call.
+// [Stream.Cancel] does. req.Watcher is as in Call.
 //
 // The error is one of [Conn.Call]'s. With an error, no stream is left behind.
 func (c *Conn) Open(ctx context.Context, req Request) (*Stream, error) {
-	remaining, err := timeLeft(ctx)
+	remaining, err := timeLeft(ctx, time.Time{})
 	if err != nil {
 		return nil, &AbandonedError{Cause: err}
 	}
@@ -42,7 +43,7 @@ func (c *Conn) Open(ctx context.Context, req Request) (*Stream, error) {
 		ID: req.ID, Path: req.Path, Remaining: remaining, Flags: req.flags() | wire.CallStream,
 		Args: req.Args, Kwargs: req.Kwargs, Trace: req.Trace,
 	})
-	s := c.newStream(req.OnSuspect)
+	s := c.newStream(req.Watcher)
 	err = s.open(ctx, *buf)
 	if cap(*buf) <= keepBuffer {
 		buffers.Put(buf)
@@ -53,9 +54,9 @@ func (c *Conn) Open(ctx context.Context, req Request) (*Stream, error) {
 	return s, nil
 }
 
-func (c *Conn) newStream(onSuspect func()) *Stream {
+func (c *Conn) newStream(w Watcher) *Stream {
 	s := &Stream{duplex: c.newDuplex(0), begun: make(chan struct{})}
-	s.pending = pending{onSuspect: onSuspect, stream: s}
+	s.pending = pending{watcher: w, stream: s}
 	return s
 }
 

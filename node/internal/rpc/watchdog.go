@@ -1,6 +1,7 @@
 package rpc
 
 import (
+	"context"
 	"time"
 
 	"github.com/fernmesh/fernmesh/node/internal/ledger"
@@ -38,9 +39,9 @@ func (w *watchdog) stop() {
 	}
 }
 
-// hurry makes the timer fire within d.
-func (w *watchdog) hurry(d time.Duration) {
-	due := time.Now().Add(d)
+// hurry makes the timer fire within d from now.
+func (w *watchdog) hurry(now time.Time, d time.Duration) {
+	due := now.Add(d)
 	if w.due.After(due) {
 		w.due = due
 		w.timer.Reset(d)
@@ -110,10 +111,12 @@ func (c *Conn) probing(waiting bool) {
 
 // suspects collects the pending calls that were not told yet.
 func (c *Conn) suspects() (tell []func()) {
-	for _, p := range c.pending {
-		if p.onSuspect != nil {
-			tell = append(tell, p.onSuspect)
-			p.onSuspect = nil
+	for number, p := range c.pending {
+		if w := p.watcher; w != nil {
+			p.watcher = nil
+			tell = append(tell, func() {
+				w.Suspect(func() { c.forsakeIf(number, p, context.Canceled) })
+			})
 		}
 	}
 	return tell

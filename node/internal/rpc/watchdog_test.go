@@ -12,8 +12,13 @@ import (
 	"github.com/fernmesh/fernmesh/internal/wire"
 )
 
+// suspects is a Watcher that lets the call go on.
+type suspects func()
+
+func (s suspects) Suspect(func()) { s() }
+
 // begins is a call that stays pending until the test ends its link.
-func begins(t *testing.T, e ends, b *party, onSuspect func()) chan error {
+func begins(t *testing.T, e ends, b *party, w Watcher) chan error {
 	t.Helper()
 	started := make(chan struct{})
 	b.handle(t, "hold", func(ctx context.Context, _ *commands.Call) (any, error) {
@@ -24,7 +29,7 @@ func begins(t *testing.T, e ends, b *party, onSuspect func()) chan error {
 	ended := make(chan error, 1)
 	go func() {
 		req := request("hold")
-		req.OnSuspect = onSuspect
+		req.Watcher = w
 		_, err := e.a.Call(context.Background(), req)
 		ended <- err
 	}()
@@ -59,7 +64,7 @@ func TestSilentPeerIsSuspectAfterOneSecondAndDeadAfterFour(t *testing.T) {
 		e := connect(t, a, b, Config{})
 		began := time.Now()
 		suspected := make(chan time.Duration, 9)
-		ended := begins(t, e, b, func() { suspected <- time.Since(began) })
+		ended := begins(t, e, b, suspects(func() { suspected <- time.Since(began) }))
 		e.netA.(*memory).stall(true)
 		err := <-ended
 		wantBroken(t, err, true)
@@ -80,15 +85,15 @@ func TestLatePongIsNoDeath(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := newParty(t, "alice", ServerConfig{}), newParty(t, "bob", ServerConfig{})
 		e := connect(t, a, b, Config{})
-		var suspects atomic.Int32
-		ended := begins(t, e, b, func() { suspects.Add(1) })
+		var told atomic.Int32
+		ended := begins(t, e, b, suspects(func() { told.Add(1) }))
 		for range 3 {
 			e.netA.(*memory).stall(true)
 			time.Sleep(3900 * time.Millisecond)
 			e.netA.(*memory).stall(false)
 			time.Sleep(3 * time.Second)
 		}
-		if got := suspects.Load(); got != 1 {
+		if got := told.Load(); got != 1 {
 			t.Errorf("told %d times of one call", got)
 		}
 		select {
@@ -111,7 +116,7 @@ func TestCallMadeWhileThePeerIsSilentIsSuspectWithinASecond(t *testing.T) {
 		time.Sleep(10 * time.Second)
 		told := make(chan struct{})
 		req := request("echo")
-		req.OnSuspect = func() { close(told) }
+		req.Watcher = suspects(func() { close(told) })
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 		defer cancel()
 		go e.a.Call(ctx, req)
@@ -139,6 +144,35 @@ func TestPingMeasuresAndEndsWithTheLink(t *testing.T) {
 		go func() { time.Sleep(time.Second); e.netA.Close() }()
 		_, err := e.a.Ping(t.Context())
 		wantBroken(t, err, true)
+	})
+}
+
+// What is answered while an acknowledgement is under way is acknowledged next,
+// also when no other call comes.
+func TestAnswersBehindAPingAreAcknowledgedByTheNext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := newParty(t, "alice", ServerConfig{}), newParty(t, "bob", ServerConfig{})
+		e := connect(t, a, b, Config{})
+		args := request("echo", make([]byte, ackBytes/8)).Args
+		ended := make(chan error)
+		const calls = 24
+		for range calls {
+			go func() {
+				_, err := e.a.Call(t.Context(), Request{Path: "echo", Args: args, ID: wire.CallID{Counter: callCounter.Add(1)}})
+				ended <- err
+			}()
+		}
+		for range calls {
+			if err := <-ended; err != nil {
+				t.Error(err)
+			}
+		}
+		synctest.Wait()
+		e.b.mu.Lock()
+		defer e.b.mu.Unlock()
+		if e.b.unackedBytes >= ackBytes || e.b.acking {
+			t.Errorf("%d bytes wait for an acknowledgement that nobody asked for", e.b.unackedBytes)
+		}
 	})
 }
 
