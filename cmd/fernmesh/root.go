@@ -43,8 +43,7 @@ func (m *Main) rootCommand() *cobra.Command {
 	root.SetFlagErrorFunc(flagError)
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SuggestionsMinimumDistance = 2
-	// The root runs only to say that it was given no command.
-	root.SetUsageTemplate(strings.Replace(root.UsageTemplate(), "{{if .Runnable}}", "{{if and .Runnable .HasParent}}", 1))
+	root.SetUsageFunc(usageOf(root.UsageFunc()))
 	root.SetHelpCommand(helpCommand())
 	root.AddCommand(
 		m.initCommand(), m.inviteCommand(), m.joinCommand(), m.keygenCommand(), m.keysCommand(), m.trustCommand(),
@@ -56,6 +55,20 @@ func (m *Main) rootCommand() *cobra.Command {
 		configTopic(), programsTopic(), outputTopic(), exitCodesTopic(),
 	)
 	return root
+}
+
+// usageOf leaves the usage line without a command out: the root runs only to say
+// that it was given none. It is no template, since the packages that run those
+// make the linker keep every exported method there is.
+func usageOf(usage func(*cobra.Command) error) func(*cobra.Command) error {
+	return func(cmd *cobra.Command) error {
+		if !cmd.HasParent() {
+			run := cmd.RunE
+			cmd.RunE = nil
+			defer func() { cmd.RunE = run }()
+		}
+		return usage(cmd)
+	}
 }
 
 // noCommand is what runs when the first word is no subcommand.
