@@ -2,7 +2,6 @@ package commands
 
 import (
 	"log/slog"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -25,7 +24,11 @@ type Tree struct {
 
 // group is one directory. A group in a tree is never changed and never
 // empty, except the root.
-type group struct{ members hamt.Map[member] }
+type group struct {
+	members hamt.Map[member]
+	size    int                      // commands in it and below
+	sorted  atomic.Pointer[[]string] // see paths
+}
 
 // member is one name in a group: a command or a group.
 type member struct {
@@ -139,25 +142,8 @@ func missing(root *group, path string) *Error {
 	return notFound(root, p)
 }
 
-// List returns the paths of all commands at or below prefix, sorted by bytes.
-// The empty prefix means the whole tree.
-func (t *Tree) List(prefix string) []string {
-	root := t.root.Load()
-	if prefix == "" {
-		return sorted(root.list(nil))
-	}
-	m, _, _ := root.walk(prefix)
-	switch {
-	case m.command != nil:
-		return []string{m.command.path.text}
-	case m.group != nil:
-		return sorted(m.group.list(nil))
-	}
-	return []string{}
-}
-
 // Len returns how many commands there are.
-func (t *Tree) Len() int { return t.root.Load().size() }
+func (t *Tree) Len() int { return t.root.Load().size }
 
 // Describe returns the description of the command at path, or the error of
 // [ParsePath] or [Tree.Lookup].
@@ -167,11 +153,6 @@ func (t *Tree) Describe(path string) (Description, error) {
 		return Description{}, err
 	}
 	return cmd.Description(), nil
-}
-
-func sorted(paths []string) []string {
-	slices.Sort(paths)
-	return paths
 }
 
 // walk follows path from g. Where it cannot go on it returns the last group
@@ -205,7 +186,7 @@ func (g *group) with(cmd *Command, path string, replace bool) (*group, error) {
 			e.Hint = "pass commands.Replace() to put another one in its place"
 			return nil, e
 		}
-		return &group{g.members.With(name, member{command: cmd})}, nil
+		return g.put(name, member{command: cmd}), nil
 	}
 	if m.command != nil {
 		return nil, Errorf(FailedPrecondition, "%q would lie below the command %q", cmd.path, m.command.path)
@@ -218,46 +199,36 @@ func (g *group) with(cmd *Command, path string, replace bool) (*group, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &group{g.members.With(name, member{group: below})}, nil
+	return g.put(name, member{group: below}), nil
+}
+
+// put returns a copy of g in which name is m.
+func (g *group) put(name string, m member) *group {
+	before, _ := g.members.Get(name)
+	return &group{members: g.members.With(name, m), size: g.size - before.size() + m.size()}
+}
+
+// size counts the commands of a member, which may be none.
+func (m member) size() int {
+	switch {
+	case m.command != nil:
+		return 1
+	case m.group != nil:
+		return m.group.size
+	}
+	return 0
 }
 
 // without returns a copy of g that lacks path, which is there.
 func (g *group) without(path string) *group {
 	name, rest, more := strings.Cut(path, ".")
+	m, _ := g.members.Get(name)
 	if more {
-		m, _ := g.members.Get(name)
 		if below := m.group.without(rest); below.members.Len() > 0 {
-			return &group{g.members.With(name, member{group: below})}
+			return g.put(name, member{group: below})
 		}
 	}
-	return &group{g.members.Without(name)}
-}
-
-// list appends the paths of all commands in g.
-func (g *group) list(out []string) []string {
-	if out == nil {
-		out = []string{} // an empty list, not an absent one, for those who encode it
-	}
-	for _, m := range g.members.All() {
-		if m.command != nil {
-			out = append(out, m.command.path.text)
-		} else {
-			out = m.group.list(out)
-		}
-	}
-	return out
-}
-
-// size counts the commands in g.
-func (g *group) size() (n int) {
-	for _, m := range g.members.All() {
-		if m.command != nil {
-			n++
-		} else {
-			n += m.group.size()
-		}
-	}
-	return n
+	return &group{members: g.members.Without(name), size: g.size - m.size()}
 }
 
 func reservedError(p Path) *Error {

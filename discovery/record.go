@@ -26,6 +26,8 @@ type record struct {
 	live     bool
 	addrs    []address
 	until    time.Time // live: expires then; else: forgotten then
+	due      time.Time // see dues
+	place    int       // in dues
 	answered answered
 }
 

@@ -3,6 +3,7 @@ package discovery
 import (
 	"bytes"
 	"cmp"
+	"container/heap"
 	"slices"
 	"strings"
 	"time"
@@ -18,7 +19,10 @@ type table struct {
 	events    *events
 	records   map[crypto.InstanceID]*record
 	live      int // records that are live
+	claims    claims
+	dues      dues // of all records
 	observers map[crypto.InstanceID]*observer
+	swept     time.Time // when observers were last forgotten
 	static    map[string]*Entry
 }
 
@@ -26,6 +30,7 @@ func newTable(cfg Config, ev *events) *table {
 	return &table{
 		timers: cfg.Timers, limits: cfg.Limits, events: ev,
 		records:   make(map[crypto.InstanceID]*record),
+		claims:    make(claims),
 		observers: make(map[crypto.InstanceID]*observer),
 		static:    make(map[string]*Entry),
 	}
@@ -99,7 +104,7 @@ func (t *table) accept(a *advert, addrs []Addr, key heardKey, now time.Time) (Ca
 func (t *table) makeRoom(r *record, a *advert, addrs []Addr, now time.Time) (Cause, bool) {
 	var old *record
 	if r == nil && a.kind != kindGoodbye {
-		old = t.rival(a, addrs)
+		old = t.claims.rival(a, addrs)
 	}
 	if old != nil && old.millis >= a.millis {
 		return CauseIdentity, false
@@ -116,39 +121,24 @@ func (t *table) makeRoom(r *record, a *advert, addrs []Addr, now time.Time) (Cau
 	return 0, true
 }
 
-// rival returns the live record of another instance that a new one cannot run
-// beside: the same node key, or, without a key, the same name on the same
-// address.
-func (t *table) rival(a *advert, addrs []Addr) *record {
-	for _, r := range t.records {
-		if !r.live {
-			continue
-		}
-		if r.HasKey {
-			if a.hasKey && r.NodeKey == a.nodeKey {
-				return r
-			}
-			continue
-		}
-		if r.Name == a.name && r.on(addrs) {
-			return r
-		}
-	}
-	return nil
-}
-
 // refresh brings a record up to date with an advert of a new round.
 func (t *table) refresh(r *record, a *advert, addrs []Addr, key heardKey, now time.Time) {
 	asked := a.kind == kindQuestion && (r.Asked || !r.live)
 	changed := r.live && (r.Name != a.name || r.Features != a.features || !bytes.Equal(r.Status, a.status) || r.keyID != key.id || r.Asked != asked)
 	wasLive := r.live
+	if wasLive && r.Name != a.name {
+		t.claims.leave(r)
+		defer t.claims.enter(r)
+	}
 	r.Name, r.Features, r.Status, r.Asked = a.name, a.features, a.status, asked
 	r.keyID, r.KeyIndex = key.id, key.index
 	r.LastSeen, r.until = now, now.Add(t.timers.Expiry)
 	if !wasLive {
 		r.live, r.FirstSeen, r.addrs = true, now, nil
 		t.live++
+		t.claims.enter(r)
 	}
+	t.dues.schedule(r)
 	moved := r.dropOtherPorts(a.port)
 	added := r.prove(addrs, a.counter)
 	switch {
@@ -170,10 +160,12 @@ func (t *table) extend(r *record, a *advert, addrs []Addr, now time.Time) {
 // remove takes a record out of the table and keeps its counter.
 func (t *table) remove(r *record, why Reason, now time.Time) {
 	r.until = now.Add(t.timers.Remember)
+	t.dues.schedule(r)
 	if !r.live {
 		return
 	}
 	e := r.snapshot()
+	t.claims.leave(r)
 	r.live, r.addrs = false, nil
 	t.live--
 	t.events.changed(Removed, e, why)
@@ -193,25 +185,37 @@ func (t *table) mayAnswer(a *advert, now time.Time) bool {
 
 // sweep expires what is due and returns when to come again.
 func (t *table) sweep(now time.Time) time.Time {
-	next := now.Add(t.timers.Expiry)
-	for id, r := range t.records {
+	for r := t.dues.next(now); r != nil; r = t.dues.next(now) {
 		switch {
 		case r.until.After(now):
-			next = earlier(next, t.expireAddrs(r, now))
+			t.dues.postpone(r, t.expireAddrs(r, now))
 		case r.live:
 			t.remove(r, ReasonExpired, now)
+			t.dues.postpone(r, r.until)
 		default:
-			delete(t.records, id)
-			continue
+			heap.Pop(&t.dues)
+			delete(t.records, r.Instance)
 		}
-		next = earlier(next, r.until)
 	}
+	t.sweepObservers(now)
+	next := now.Add(t.timers.Expiry)
+	if len(t.dues) > 0 {
+		next = earlier(next, t.dues[0].due)
+	}
+	return next
+}
+
+// sweepObservers forgets observers, at most once a second.
+func (t *table) sweepObservers(now time.Time) {
+	if now.Sub(t.swept) < time.Second {
+		return
+	}
+	t.swept = now
 	for id, o := range t.observers {
 		if !o.until.After(now) {
 			delete(t.observers, id)
 		}
 	}
-	return next
 }
 
 func earlier(a, b time.Time) time.Time {

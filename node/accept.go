@@ -80,7 +80,7 @@ func (n *Node) handshake(guard *admission, v *visitor, c link.Carrier, key pathK
 		return
 	}
 	n.count.LinksAccepted.Add(1)
-	if len(n.roster.all()) >= n.cfg.Limits.Links {
+	if n.roster.links() >= n.cfg.Limits.Links {
 		n.count.RefusedLinks.Add(1)
 		l.Close(errTooManyLinks)
 		life.end(ReasonHelloRefused, errTooManyLinks)

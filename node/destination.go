@@ -3,7 +3,6 @@ package node
 import (
 	"context"
 	"errors"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -217,16 +216,11 @@ func (r *roster) choose(service string, w wish, tried map[*member]bool) (*member
 // chooseNow is choose for who holds mu.
 func (r *roster) chooseNow(service string, w wish, tried map[*member]bool) *member {
 	now := time.Now()
-	doubtful := maps.Clone(tried)
-	for _, m := range r.members {
-		if now.Before(m.doubted) {
-			if doubtful == nil {
-				doubtful = map[*member]bool{}
-			}
-			doubtful[m] = true
-		}
-	}
-	for _, out := range []map[*member]bool{doubtful, tried, nil} {
+	for _, out := range []func(*member) bool{
+		func(m *member) bool { return tried[m] || now.Before(m.doubted) },
+		func(m *member) bool { return tried[m] },
+		func(*member) bool { return false },
+	} {
 		if m := r.pick(service, w, out); m != nil {
 			return m
 		}
@@ -239,10 +233,8 @@ func (r *roster) chooseNow(service string, w wish, tried map[*member]bool) *memb
 func (r *roster) others(service string, tried map[*member]bool, m *member) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, o := range r.members {
-		if _, ready := o.status.State(service); ready && o != m && !tried[o] {
-			return true
-		}
+	for range r.takers[service].among(func(o *member) bool { return o == m || tried[o] }) {
+		return true
 	}
 	return false
 }

@@ -114,7 +114,8 @@ func TestEventsOfARelay(t *testing.T) {
 		if e := seen.want(LinkUp, "b", ""); e.Path.Kind != "relay" {
 			t.Errorf("%+v", e)
 		}
-		shutdown(t, b) // the link carries its goodbye
+		shutdown(t, b)          // the link carries its goodbye
+		time.Sleep(time.Second) // the relay may hold its news back, for more to go with them
 		seen.want(Left, "b", "")
 	})
 }

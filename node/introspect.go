@@ -3,7 +3,6 @@ package node
 import (
 	"context"
 	"errors"
-	"slices"
 
 	"github.com/fernmesh/fernmesh/commands"
 )
@@ -28,8 +27,8 @@ type describeInput struct {
 
 // describe answers with one Description for a command, else with those of a group.
 func (n *Node) describe(_ context.Context, in describeInput) (any, error) {
-	paths := n.tree.List(in.Path)
-	if in.Path != "" && (len(paths) == 0 || len(paths) == 1 && paths[0] == in.Path) {
+	first, _ := n.tree.Page(in.Path, "", 1)
+	if in.Path != "" && (len(first) == 0 || first[0] == in.Path) {
 		description, err := n.tree.Describe(in.Path)
 		var missing *commands.Error
 		if errors.As(err, &missing) {
@@ -37,24 +36,17 @@ func (n *Node) describe(_ context.Context, in describeInput) (any, error) {
 		}
 		return description, err
 	}
-	if in.After != "" {
-		at, last := slices.BinarySearch(paths, in.After)
-		if last {
-			at++
-		}
-		paths = paths[at:]
-	}
+	paths, left := n.tree.Page(in.Path, in.After, max(n.cfg.Limits.Descriptions, 1))
 	list, more := n.descriptions(paths)
-	if more > 0 {
+	if more += left; more > 0 {
 		n.count.DescriptionsCut.Add(1)
 	}
 	return map[string]any{"commands": list, "more": more}, nil
 }
 
-// descriptions describes the first of paths, as many as the limits allow but at
-// least one, and returns how many are left.
+// descriptions describes paths, as many as the limit of bytes allows but at least
+// one, and returns how many are left.
 func (n *Node) descriptions(paths []string) (list []commands.Raw, more int) {
-	l := n.cfg.Limits
 	list = []commands.Raw{}
 	bytes := 0
 	for i, path := range paths {
@@ -64,7 +56,7 @@ func (n *Node) descriptions(paths []string) (list []commands.Raw, more int) {
 		}
 		raw := encodeDescription(d)
 		bytes += len(raw)
-		if i > 0 && (i >= l.Descriptions || bytes > l.DescriptionBytes) {
+		if i > 0 && bytes > n.cfg.Limits.DescriptionBytes {
 			return list, len(paths) - i
 		}
 		list = append(list, raw)

@@ -12,8 +12,8 @@ import (
 const maintainEvery = 2 * time.Second
 
 // maintain notices changes of the network around the node, closes idle links,
-// renews old ones with a fresh key exchange, and sees to it that calls take the
-// best path, and keeps the history.
+// renews old ones with a fresh key exchange, has idle ones give up large buffers,
+// sees to it that calls take the best path, and keeps the history.
 func (n *Node) maintain() {
 	tick := time.NewTicker(min(maintainEvery, max(n.cfg.Timers.Renew/2, time.Millisecond)))
 	defer tick.Stop()
@@ -102,6 +102,7 @@ func (n *Node) review(s *session, now time.Time) {
 	case !s.keepAlive && s.conn.Pending() == 0 && s.conn.Serving() == 0 && now.Sub(s.conn.LastUse()) > t.IdleClose:
 		n.part(s, parted{code: byeNotNeeded, text: "idle"})
 	}
+	s.link.Trim()
 }
 
 // renew makes a new link beside an old one; adopting it drains the old one.

@@ -48,6 +48,7 @@ func (r *roster) heardStatus(s *session, body []byte) error {
 		return nil
 	}
 	m.told(status)
+	r.offered(m)
 	r.wake()
 	return nil
 }

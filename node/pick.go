@@ -3,6 +3,7 @@ package node
 import (
 	"bytes"
 	"crypto/sha256"
+	"iter"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -56,22 +57,6 @@ func least(c []Candidate, cost func(Candidate) int64) int {
 	return best
 }
 
-// sticky picks the candidate with the highest hash of key and name: the same
-// one for the same key wherever it is asked, while that one is there, and with
-// little change for other keys when members come and go.
-func sticky(key string) Picker {
-	return func(c []Candidate) int {
-		best, top := 0, []byte(nil)
-		for i := range c {
-			sum := sha256.Sum256([]byte(key + "\x00" + c[i].Name))
-			if bytes.Compare(sum[:], top) > 0 {
-				best, top = i, sum[:]
-			}
-		}
-		return best
-	}
-}
-
 // wish is what a call asks of the choice of its member.
 type wish struct {
 	pick   Picker
@@ -79,20 +64,64 @@ type wish struct {
 	keyed  bool // sticky was asked for
 }
 
-// pick chooses, among the members that offer a service and were not tried, the
+// pick chooses, among the members that offer a service and are not left out, the
 // one for a call, and counts the call as under way there; nil if there is none.
 // Members on the LAN go before those behind a relay, except for a sticky key,
 // which has the same member for callers everywhere. Callers hold mu.
-func (r *roster) pick(service string, w wish, tried map[*member]bool) *member {
-	var members []*member
-	lan := false
-	for _, m := range r.members {
-		if _, ready := m.status.State(service); ready && !tried[m] {
-			members = append(members, m)
-			lan = lan || m.onLAN()
+func (r *roster) pick(service string, w wish, out func(*member) bool) *member {
+	members := r.takers[service].among(out)
+	var m *member
+	switch {
+	case w.keyed:
+		m = sticky(members, w.sticky)
+	case w.pick == nil:
+		m = leastBusy(members)
+	default:
+		m = chosen(members, w.pick)
+	}
+	if m != nil {
+		r.tookTurn(m)
+		m.busy.Add(1)
+	}
+	return m
+}
+
+// sticky picks the member with the highest hash of key and name: the same
+// one for the same key wherever it is asked, while that one is there, and with
+// little change for other keys when members come and go.
+func sticky(members iter.Seq[*member], key string) (best *member) {
+	var top [sha256.Size]byte
+	text := append([]byte(key), 0)
+	for m := range members {
+		text = append(text[:len(key)+1], m.name...)
+		if sum := sha256.Sum256(text); best == nil || bytes.Compare(sum[:], top[:]) > 0 {
+			best, top = m, sum
 		}
 	}
-	if lan && !w.keyed {
+	return best
+}
+
+// leastBusy is LeastOutstanding without candidates: members come in turn, so
+// that the first idle one on the LAN is the one, and few are looked at.
+func leastBusy(members iter.Seq[*member]) (best *member) {
+	var lan bool
+	var least int64
+	for m := range members {
+		near, busy := m.onLAN(), m.busy.Load()
+		if near && busy == 0 {
+			return m
+		}
+		if best == nil || near && !lan || near == lan && busy < least {
+			best, lan, least = m, near, busy
+		}
+	}
+	return best
+}
+
+// chosen has a Picker pick.
+func chosen(from iter.Seq[*member], picker Picker) *member {
+	members := slices.Collect(from)
+	if slices.ContainsFunc(members, (*member).onLAN) {
 		members = slices.DeleteFunc(members, func(m *member) bool { return !m.onLAN() })
 	}
 	if len(members) == 0 {
@@ -102,22 +131,11 @@ func (r *roster) pick(service string, w wish, tried map[*member]bool) *member {
 	for i, m := range members {
 		candidates[i] = m.candidate()
 	}
-	choose := w.pick
-	switch {
-	case w.keyed:
-		choose = sticky(w.sticky)
-	case choose == nil:
-		choose = LeastOutstanding
-	}
-	i := choose(candidates)
+	i := picker(candidates)
 	if i < 0 || i >= len(members) {
 		return nil
 	}
-	m := members[i]
-	r.picks++
-	m.turn = r.picks
-	m.busy.Add(1)
-	return m
+	return members[i]
 }
 
 func (m *member) candidate() Candidate {

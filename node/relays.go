@@ -154,6 +154,7 @@ func (r *roster) seated(p presence.Presence, l *line, addr relay.Addr) (heir *me
 	m.seats[seat{l, addr}] = struct{}{}
 	m.lastSeen, m.doubted = time.Now(), time.Time{}
 	m.rumour(p.Status)
+	r.offered(m)
 	if p.HasKey && !m.hasKey && r.linkedAs(m, p.Key) {
 		heir = m
 	}

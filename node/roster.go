@@ -48,6 +48,7 @@ type member struct {
 	byLink bool         // a link that still holds told it
 	busy   atomic.Int64 // calls of this node under way there
 	turn   uint64       // when it was last picked, as a number that rises
+	listed []string     // the services of whose takers it is one
 }
 
 // pathKey names a path to a member: there is one link per member and path.
@@ -67,6 +68,7 @@ type roster struct {
 	mu        sync.Mutex
 	members   map[crypto.InstanceID]*member
 	byName    map[string][]*member
+	takers    map[string]*takers // by service
 	observers map[*session]struct{}
 	keys      map[string]crypto.NodeKey // first-seen identity by name
 	picks     uint64                    // how often a member was picked
@@ -78,6 +80,7 @@ func newRoster(self crypto.InstanceID, max int, c *counters, e *events) *roster 
 		self: self, max: max, count: c, events: e,
 		members:   map[crypto.InstanceID]*member{},
 		byName:    map[string][]*member{},
+		takers:    map[string]*takers{},
 		observers: map[*session]struct{}{},
 		keys:      map[string]crypto.NodeKey{},
 		changed:   make(chan struct{}),
@@ -144,6 +147,7 @@ func (r *roster) forget(m *member, why string) {
 	}
 	delete(r.members, m.instance)
 	r.strike(m)
+	r.list(m, nil)
 	kind := Lost
 	if m.goodbye {
 		kind = Left
@@ -167,6 +171,7 @@ func (r *roster) seen(e discovery.Entry) (heir *member) {
 	m.addrs, m.keyIndex, m.advertised, m.lastSeen = e.Addrs, e.KeyIndex, true, e.LastSeen
 	m.asking, m.doubted, m.goodbye = e.Asked, time.Time{}, false
 	m.advertisedStatus(e.Status)
+	r.offered(m)
 	if e.HasKey && !m.hasKey {
 		r.identify(m, e.NodeKey)
 		heir = r.inherit(m)

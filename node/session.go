@@ -61,6 +61,7 @@ func (r *roster) attach(s *session, own string) (parting map[*session]parted) {
 	}
 	m.lastSeen, m.doubted = s.created, time.Time{}
 	m.told(s.peer.Capabilities.Status)
+	r.offered(m)
 	m.says, m.features, m.born = s.peer.Capabilities, s.link.Agreement().Features, s.created.Add(-s.peer.Capabilities.Up)
 	if hello.HasID {
 		r.identify(m, hello.NodeKey)
@@ -159,4 +160,15 @@ func (r *roster) all() []*session {
 		all = append(all, s)
 	}
 	return all
+}
+
+// links counts what all returns. Each link that is accepted asks.
+func (r *roster) links() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	links := len(r.observers)
+	for _, m := range r.members {
+		links += len(m.sessions)
+	}
+	return links
 }

@@ -70,7 +70,11 @@ func (c *caller) paths(ctx context.Context, target, typed string) ([]cobra.Compl
 		target = c.Peers()[0].Name
 	}
 	target, _, _ = strings.Cut(target, ",")
-	reply, err := c.Call(ctx, target, listCommands)
+	var group []any // all commands if none is typed yet; a node may have 100,000
+	if i := strings.LastIndexByte(typed, '.'); i > 0 {
+		group = []any{typed[:i]}
+	}
+	reply, err := c.Call(ctx, target, listCommands, node.Args(group...))
 	if err != nil {
 		return nil, err
 	}

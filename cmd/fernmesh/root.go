@@ -59,7 +59,7 @@ func (m *Main) rootCommand() *cobra.Command {
 
 // usageOf leaves the usage line without a command out: the root runs only to say
 // that it was given none. It is no template, since the packages that run those
-// make the linker keep every exported method there is.
+// make the linker keep every exported method there is: 2.7 MB.
 func usageOf(usage func(*cobra.Command) error) func(*cobra.Command) error {
 	return func(cmd *cobra.Command) error {
 		if !cmd.HasParent() {

@@ -115,3 +115,15 @@ func (r *RecordReader) makeRoom(n int) {
 	}
 	r.start, r.end = 0, have
 }
+
+// Trim gives up a buffer that large records have left behind. The next ones make
+// it anew.
+func (r *RecordReader) Trim() {
+	have := r.end - r.start
+	if len(r.buf) <= firstRead || have > firstRead {
+		return
+	}
+	small := make([]byte, firstRead)
+	copy(small, r.buf[r.start:r.end])
+	r.buf, r.start, r.end = small, 0, have
+}

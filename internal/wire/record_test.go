@@ -163,3 +163,24 @@ func FuzzRecordReader(f *testing.F) {
 		}
 	})
 }
+
+func TestTrimKeepsWhatIsUnread(t *testing.T) {
+	large := bytes.Repeat([]byte("x"), 50<<10)
+	stream := AppendRecord(nil, large)
+	for _, body := range []string{"a", "bc"} {
+		stream = AppendRecord(stream, []byte(body))
+	}
+	r := NewRecordReader(bytes.NewReader(stream))
+	if got, err := r.Next(MaxRecord); err != nil || len(got) != len(large) {
+		t.Fatalf("the large record: %d bytes, %v", len(got), err)
+	}
+	for _, want := range []string{"a", "bc"} {
+		r.Trim()
+		if len(r.buf) > firstRead {
+			t.Errorf("%d bytes of buffer are left", len(r.buf))
+		}
+		if got, err := r.Next(10); err != nil || string(got) != want {
+			t.Fatalf("got %q, %v; want %q", got, err, want)
+		}
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"reflect"
 	"strings"
+	"sync"
 
 	"github.com/google/jsonschema-go/jsonschema"
 )
@@ -13,7 +14,31 @@ import (
 // package; what belongs to our own rules (fields, optional ones, types with a
 // form of their own, types that contain themselves) is described here, so that
 // schema and codec cannot disagree.
+//
+// There is one schema of a type, which everybody shares and nobody may change:
+// a thousand commands of one form would else keep a thousand copies.
 func Schema(t reflect.Type, decoded bool) (*jsonschema.Schema, error) {
+	key := schemaKey{t, decoded}
+	if made, ok := made.Load(key); ok {
+		return made.(*jsonschema.Schema), nil
+	}
+	schema, err := makeSchema(t, decoded)
+	if err != nil {
+		return nil, err
+	}
+	first, _ := made.LoadOrStore(key, schema)
+	return first.(*jsonschema.Schema), nil
+}
+
+type schemaKey struct {
+	typ     reflect.Type
+	decoded bool
+}
+
+// made has the schemas of the program's types, a fixed number of them.
+var made sync.Map
+
+func makeSchema(t reflect.Type, decoded bool) (*jsonschema.Schema, error) {
 	s := schemas{decoded: decoded, names: map[reflect.Type]string{}, defs: map[string]*jsonschema.Schema{}}
 	root, err := s.of(t)
 	if err != nil {

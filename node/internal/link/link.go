@@ -39,6 +39,8 @@ type Link struct {
 
 	patience patience // of FlushCrowd
 
+	trimming trimming
+
 	box  outbox
 	wake chan struct{} // has the writer look at the outbox; capacity 1
 
@@ -163,6 +165,9 @@ func (l *Link) next() (wire.Message, error) {
 // receive reads the next frame.
 func (l *Link) receive() (wire.Messages, error) {
 	token, err := l.carrier.ReadRecord(l.limit)
+	for err != nil && l.rested(err) {
+		token, err = l.carrier.ReadRecord(l.limit)
+	}
 	if err != nil {
 		return wire.Messages{}, &Error{readCause(err), err}
 	}
