@@ -14,10 +14,12 @@ import (
 // has grown to the largest message. It is for one goroutine at a time.
 type Sealer struct {
 	secret
-	mac hash.Hash
-	cbc ivSetter
-	ivs ivSource
-	raw []byte // the token before base64
+	mac    hash.Hash
+	block  cipher.Block
+	cbc    ivSetter
+	ivs    ivSource
+	raw    []byte // the token before base64
+	second []byte // the same of the second one of a pair
 }
 
 // NewSealer returns a Sealer with the given Fernet key (signing half first).
@@ -31,7 +33,8 @@ func NewSealer(key [32]byte) *Sealer {
 func (s *Sealer) rekey(key *[32]byte) {
 	var iv [blockLen]byte
 	s.mac = tokenMAC(key)
-	s.cbc = cipher.NewCBCEncrypter(tokenBlock(key), iv[:]).(ivSetter)
+	s.block = tokenBlock(key)
+	s.cbc = cipher.NewCBCEncrypter(s.block, iv[:]).(ivSetter)
 }
 
 // Seal appends to dst the token for plain, which says it was sealed at now, and
@@ -42,23 +45,38 @@ func (s *Sealer) Seal(dst, plain []byte, now time.Time) []byte {
 }
 
 func (s *Sealer) seal(dst, plain []byte, now time.Time, iv []byte) []byte {
+	s.raw = lay(s.raw, plain, now, iv)
+	text := encrypted(s.raw)
+	s.cbc.SetIV(iv)
+	s.cbc.CryptBlocks(text, text)
+	return s.sign(dst, s.raw)
+}
+
+// lay puts a token before base64 into a buffer, not yet encrypted and signed.
+func lay(raw, plain []byte, now time.Time, iv []byte) []byte {
 	checkPlaintext(len(plain))
 	padded := paddedLen(len(plain))
-	raw := slices.Grow(s.raw[:0], overhead+padded)[:overhead+padded]
-	s.raw = raw
+	raw = slices.Grow(raw[:0], overhead+padded)[:overhead+padded]
 	raw[0] = fernetVersion
 	binary.BigEndian.PutUint64(raw[timeOffset:], uint64(now.Unix()))
 	copy(raw[ivOffset:], iv)
-	text := raw[textOffset : textOffset+padded]
+	text := encrypted(raw)
 	padding := text[copy(text, plain):]
 	for i := range padding {
 		padding[i] = byte(len(padding))
 	}
-	s.cbc.SetIV(iv)
-	s.cbc.CryptBlocks(text, text)
+	return raw
+}
+
+// encrypted is the part of a token before base64 that is encrypted.
+func encrypted(raw []byte) []byte { return raw[textOffset : len(raw)-macLen] }
+
+// sign appends to dst the token for raw, whose signature it fills in.
+func (s *Sealer) sign(dst, raw []byte) []byte {
+	signed := raw[:len(raw)-macLen]
 	s.mac.Reset()
-	s.mac.Write(raw[:textOffset+padded])
-	s.mac.Sum(raw[:textOffset+padded])
+	s.mac.Write(signed)
+	s.mac.Sum(signed)
 
 	at := len(dst)
 	length := base64.URLEncoding.EncodedLen(len(raw))

@@ -92,6 +92,14 @@ func (s *SendCipher) Seal(dst, plain []byte, now time.Time) []byte {
 	return s.sealer.Seal(dst, plain, now)
 }
 
+// HoldPair takes the first frame of a pair, as [Sealer.HoldPair] does.
+func (s *SendCipher) HoldPair(plain []byte, now time.Time) { s.sealer.HoldPair(plain, now) }
+
+// SealPair seals a pair, as [Sealer.SealPair] does.
+func (s *SendCipher) SealPair(dst, dst2, plain2 []byte, now time.Time) (token, token2 []byte) {
+	return s.sealer.SealPair(dst, dst2, plain2, now)
+}
+
 // Advance goes to the next epoch, after a KEYUPDATE was sealed. The old chain
 // key is overwritten: who takes this memory later cannot open what was sealed before.
 func (s *SendCipher) Advance() {

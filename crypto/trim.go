@@ -13,7 +13,9 @@ func trimmed(b []byte) []byte {
 
 // Trim gives up a buffer that large messages have left behind. The next ones
 // make it anew.
-func (s *SendCipher) Trim() { s.sealer.raw = trimmed(s.sealer.raw) }
+func (s *SendCipher) Trim() {
+	s.sealer.raw, s.sealer.second = trimmed(s.sealer.raw), trimmed(s.sealer.second)
+}
 
 // Trim gives up a buffer that large tokens have left behind. The next ones make
 // it anew.

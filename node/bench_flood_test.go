@@ -10,7 +10,6 @@ import (
 	"os/exec"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -18,10 +17,6 @@ import (
 	"github.com/fernmesh/fernmesh/commands"
 	"github.com/fernmesh/fernmesh/crypto"
 )
-
-// floodVariable makes the test binary a flooder instead: a member in a process
-// of its own, as a flooding member is.
-const floodVariable = "FERNMESH_TEST_FLOOD"
 
 // BenchmarkFlood measures what a member that calls as fast as it can does to
 // the others: calls of three members to one node, one every 2 ms from
@@ -115,40 +110,14 @@ func percentile(sorted []time.Duration, p int) time.Duration { return sorted[(le
 // startFlooder runs this binary as a flooder until the benchmark ends; toggle
 // begins and ends its flood.
 func startFlooder(b *testing.B, victim *Node, command string, callers int) (toggle func()) {
-	exe, err := os.Executable()
-	if err != nil {
-		b.Fatal(err)
-	}
-	words := []string{exe}
+	var prefix []string
 	if nice, err := exec.LookPath("nice"); err == nil {
-		words = append([]string{nice, "-n", "19"}, words...)
+		prefix = []string{nice, "-n", "19"}
 	}
-	cmd := exec.Command(words[0], words[1:]...)
-	cmd.Env = append(os.Environ(), floodVariable+"="+strings.Join([]string{
-		victim.cfg.Keys.Active().Reveal(), victim.Addr().String(), command, strconv.Itoa(callers),
-	}, " "))
-	cmd.Stderr = os.Stderr
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		b.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		b.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() {
-		_ = in.Close()
-		_ = cmd.Wait() // how it ends does not matter
-	})
-	answers := bufio.NewReader(out)
+	other := startApart(b, prefix, "flood", victim.cfg.Keys.Active().Reveal(), victim.Addr().String(), command, strconv.Itoa(callers))
 	return func() {
-		_, _ = io.WriteString(in, "\n") // an error shows in the answer
-		if line, err := answers.ReadString('\n'); err != nil || line != "done\n" {
-			b.Fatalf("the flooder said %q, %v", line, err)
-		}
+		_, _ = io.WriteString(other.in, "\n") // an error shows in the answer
+		other.await(b, "done")
 	}
 }
 

@@ -3,7 +3,6 @@ package node
 import (
 	"context"
 	"errors"
-	"sync"
 	"time"
 
 	"github.com/fernmesh/fernmesh/commands"
@@ -164,7 +163,7 @@ func newCalling(ctx context.Context, n *Node, target string, req *request) *call
 // prepare makes the call's own request.
 func (c *calling) prepare(path string, in any, opts []CallOption) error {
 	o := collect(opts)
-	c.lent, c.req = argumentBuffers.Get().(*[]byte), &c.own
+	c.lent, c.req = bufferFor(o.args), &c.own
 	var err error
 	*c.lent, err = c.own.prepare((*c.lent)[:0], path, &o, in)
 	if err != nil {
@@ -173,13 +172,10 @@ func (c *calling) prepare(path string, in any, opts []CallOption) error {
 	return err
 }
 
-// argumentBuffers are for the encoded arguments of calls.
-var argumentBuffers = sync.Pool{New: func() any { b := make([]byte, 0, 256); return &b }}
-
 // giveBack gives up the buffer of the arguments, unless it is needed still.
 func (c *calling) giveBack() {
-	if c.lent != nil && cap(*c.lent) <= wire.MaxMessage {
-		argumentBuffers.Put(c.lent)
+	if c.lent != nil {
+		giveBuffer(c.lent)
 	}
 	c.lent = nil
 }

@@ -215,12 +215,7 @@ func (r *roster) choose(service string, w wish, tried map[*member]bool) (*member
 
 // chooseNow is choose for who holds mu.
 func (r *roster) chooseNow(service string, w wish, tried map[*member]bool) *member {
-	now := time.Now()
-	for _, out := range []func(*member) bool{
-		func(m *member) bool { return tried[m] || now.Before(m.doubted) },
-		func(m *member) bool { return tried[m] },
-		func(*member) bool { return false },
-	} {
+	for _, out := range [...]omitted{{tried: tried, at: time.Now()}, {tried: tried}, {}} {
 		if m := r.pick(service, w, out); m != nil {
 			return m
 		}
@@ -233,7 +228,7 @@ func (r *roster) chooseNow(service string, w wish, tried map[*member]bool) *memb
 func (r *roster) others(service string, tried map[*member]bool, m *member) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for range r.takers[service].among(func(o *member) bool { return o == m || tried[o] }) {
+	for range r.takers[service].among(omitted{tried: tried, other: m}) {
 		return true
 	}
 	return false

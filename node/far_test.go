@@ -1,26 +1,18 @@
 package node
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/fernmesh/fernmesh/commands"
 	"github.com/fernmesh/fernmesh/crypto"
 )
-
-// farVariable makes the test binary a node of its own instead, so that what a
-// test measures of its process is of the caller alone. It holds the key and a
-// free UDP port.
-const farVariable = "FERNMESH_TEST_FAR"
 
 const (
 	farNetwork = "far"
@@ -34,15 +26,17 @@ type farNumber struct {
 	N int `json:"n"`
 }
 
-// far is the other process: it prints its address and serves until its input
+// far is a process of its own, given the key and a free UDP port: it prints its address and serves until its input
 // ends.
-func far(order string) error {
-	text, port, _ := strings.Cut(order, " ")
-	key, err := crypto.ParseKey(text)
+func far(order []string) error {
+	if len(order) != 2 {
+		return fmt.Errorf("%d words of order", len(order))
+	}
+	key, err := crypto.ParseKey(order[0])
 	if err != nil {
 		return err
 	}
-	advert, err := strconv.Atoi(port)
+	advert, err := strconv.Atoi(order[1])
 	if err != nil {
 		return err
 	}
@@ -76,7 +70,8 @@ func far(order string) error {
 func nearFar(t testing.TB) *Node {
 	t.Helper()
 	key := crypto.GenerateKey()
-	n, err := New(Config{Name: "near", Network: farNetwork, Keys: crypto.Ring(key), Peers: []string{startFar(t, key)}, NoLAN: true})
+	other := startApart(t, nil, "far", key.Reveal(), strconv.Itoa(freeUDPPort(t)))
+	n, err := New(Config{Name: "near", Network: farNetwork, Keys: crypto.Ring(key), Peers: []string{other.line(t)}, NoLAN: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,39 +91,4 @@ func nearFar(t testing.TB) *Node {
 		t.Fatal(err)
 	}
 	return n
-}
-
-// startFar runs this binary as the other process until the test ends, and
-// returns its address.
-func startFar(t testing.TB, key crypto.Key) string {
-	t.Helper()
-	exe, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(exe)
-	cmd.Env = append(os.Environ(), farVariable+"="+key.Reveal()+" "+strconv.Itoa(freeUDPPort(t)))
-	cmd.Stderr = os.Stderr
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = in.Close()
-		if err := cmd.Wait(); err != nil {
-			t.Errorf("the other process: %v", err)
-		}
-	})
-	lines := bufio.NewScanner(out)
-	if !lines.Scan() {
-		t.Fatalf("the other process did not say its address: %v", lines.Err())
-	}
-	return lines.Text()
 }

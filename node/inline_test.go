@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -14,7 +15,7 @@ import (
 // that blocks is demoted, which event and counters tell.
 func TestQuickCommandsOfANode(t *testing.T) {
 	inMesh(t, func(t *testing.T, m *mesh) {
-		intercepted := 0
+		var intercepted atomic.Int64
 		b := m.start("b", func(c *Config) {
 			p, err := policy.Parse([]byte("allow * on lights.**\nallow * on __describe__\ndefault deny\n"))
 			if err != nil {
@@ -22,7 +23,7 @@ func TestQuickCommandsOfANode(t *testing.T) {
 			}
 			c.Policy = p
 			c.ServeInterceptors = []ServeInterceptor{func(ctx context.Context, _ *commands.Call, _ *commands.Command, next func(context.Context) ([]byte, error)) ([]byte, error) {
-				intercepted++
+				intercepted.Add(1)
 				return next(ctx)
 			}}
 		})
@@ -68,8 +69,8 @@ func TestQuickCommandsOfANode(t *testing.T) {
 		if s := b.Stats(); s.Inlined < 4 || s.Inlined >= s.Served || s.Demoted != 1 || s.PolicyDenied != 3 {
 			t.Errorf("%+v", s)
 		}
-		if s := b.CommandStats()["lights.level"]; s.Calls != 4 || s.Running != 0 || intercepted < 5 {
-			t.Errorf("%+v, %d intercepted", s, intercepted)
+		if s := b.CommandStats()["lights.level"]; s.Calls != 4 || s.Running != 0 || intercepted.Load() < 5 {
+			t.Errorf("%+v, %d intercepted", s, intercepted.Load())
 		}
 		if d, err := b.Commands().Describe("lights.level"); err != nil || !d.Inline {
 			t.Errorf("%+v, %v", d, err)

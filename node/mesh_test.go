@@ -3,8 +3,6 @@ package node
 import (
 	"context"
 	"fmt"
-	"os"
-	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -19,25 +17,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if order := os.Getenv(floodVariable); order != "" {
-		if err := flooder(strings.Fields(order)); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		return
-	}
-	if order := os.Getenv(farVariable); order != "" {
-		if err := far(order); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		return
-	}
-	if order := os.Getenv(peersVariable); order != "" {
-		if err := hostPeers(strings.Fields(order)); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
+	if play() {
 		return
 	}
 	goleak.VerifyTestMain(m)

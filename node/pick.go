@@ -68,7 +68,7 @@ type wish struct {
 // one for a call, and counts the call as under way there; nil if there is none.
 // Members on the LAN go before those behind a relay, except for a sticky key,
 // which has the same member for callers everywhere. Callers hold mu.
-func (r *roster) pick(service string, w wish, out func(*member) bool) *member {
+func (r *roster) pick(service string, w wish, out omitted) *member {
 	members := r.takers[service].among(out)
 	var m *member
 	switch {

@@ -5,12 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
-	"os/exec"
 	"runtime"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
 
@@ -20,19 +17,13 @@ import (
 	"github.com/fernmesh/fernmesh/crypto"
 )
 
-// peersVariable makes the test binary a host of peers instead: many nodes in a
-// process of their own, so that what the node under test needs is measured
-// alone.
-const peersVariable = "FERNMESH_TEST_PEERS"
-
 // hub is a node and the peers that have dialled it, which are in another
 // process and named p0, p1 and so on.
 type hub struct {
 	node  *Node
 	peers int
 
-	in      io.Writer
-	answers *bufio.Reader
+	others *apart
 }
 
 // startHub starts a node without peers on the machine's own loopback interface.
@@ -65,46 +56,16 @@ func startHub(tb testing.TB) *hub {
 // join has that many peers dial the hub and returns when all links are up.
 func (h *hub) join(tb testing.TB, peers int) {
 	tb.Helper()
-	exe, err := os.Executable()
-	if err != nil {
-		tb.Fatal(err)
-	}
-	cmd := exec.Command(exe)
-	cmd.Env = append(os.Environ(), peersVariable+"="+strings.Join([]string{
-		h.node.cfg.Keys.Active().Reveal(), h.node.Addr().String(), strconv.Itoa(peers),
-	}, " "))
-	cmd.Stderr = os.Stderr
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		tb.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		tb.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		tb.Fatal(err)
-	}
-	tb.Cleanup(func() {
-		_ = in.Close()
-		_ = cmd.Wait() // how it ends does not matter
-	})
-	h.peers, h.in, h.answers = peers, in, bufio.NewReader(out)
-	h.await(tb, "ready")
+	h.peers = peers
+	h.others = startApart(tb, nil, "peers", h.node.cfg.Keys.Active().Reveal(), h.node.Addr().String(), strconv.Itoa(peers))
+	h.others.await(tb, "ready")
 }
 
 // tell has every peer make calls of so many bytes to the hub, 64 peers at once.
 func (h *hub) tell(tb testing.TB, callsOfEach, bytes int) {
 	tb.Helper()
-	fmt.Fprintln(h.in, callsOfEach, bytes) // an error shows in the answer
-	h.await(tb, "done")
-}
-
-func (h *hub) await(tb testing.TB, want string) {
-	tb.Helper()
-	if line, err := h.answers.ReadString('\n'); err != nil || line != want+"\n" {
-		tb.Fatalf("the process of the peers said %q, %v; want %q", line, err, want)
-	}
+	fmt.Fprintln(h.others.in, callsOfEach, bytes) // an error shows in the answer
+	h.others.await(tb, "done")
 }
 
 // footprint is what a node's process holds at a moment.
@@ -178,8 +139,10 @@ func hostPeers(order []string) error {
 		}
 		payload := make([]byte, bytes)
 		err := eachPeer(peers, func(p *Node) error {
+			patient, cancel := context.WithTimeout(ctx, time.Minute) // a race build takes seconds for 64 MiB at once
+			defer cancel()
 			for range calls {
-				if _, err := p.Call(ctx, "hub", "mirror", Args(payload)); err != nil {
+				if _, err := p.Call(patient, "hub", "mirror", Args(payload)); err != nil {
 					return err
 				}
 			}

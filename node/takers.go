@@ -5,6 +5,7 @@ import (
 	"iter"
 	"math/rand/v2"
 	"slices"
+	"time"
 )
 
 // takers has the members that take calls of one service, in the order in which
@@ -29,6 +30,16 @@ func (o *takers) enter(m *member) {
 		return
 	}
 	o.place[m] = o.turns.InsertAfter(m, after)
+}
+
+// rotate puts a member behind all others, since its turn is to be the latest.
+func (o *takers) rotate(m *member) {
+	if at := o.place[m]; at != nil {
+		o.turns.MoveToBack(at)
+		return
+	}
+	o.leave(m)
+	o.place[m] = o.turns.PushBack(m)
 }
 
 func (o *takers) leave(m *member) {
@@ -66,17 +77,28 @@ func (o *takers) all() iter.Seq[*member] {
 }
 
 // among is all without those left out; nothing for nil.
-func (o *takers) among(out func(*member) bool) iter.Seq[*member] {
+func (o *takers) among(out omitted) iter.Seq[*member] {
 	return func(yield func(*member) bool) {
 		if o == nil {
 			return
 		}
 		for m := range o.all() {
-			if !out(m) && !yield(m) {
+			if !out.has(m) && !yield(m) {
 				return
 			}
 		}
 	}
+}
+
+// omitted are the members that a choice leaves out.
+type omitted struct {
+	tried map[*member]bool
+	other *member   // if not nil
+	at    time.Time // if not zero: those in doubt then
+}
+
+func (o omitted) has(m *member) bool {
+	return o.tried[m] || m == o.other || !o.at.IsZero() && o.at.Before(m.doubted)
 }
 
 // offered brings the takers of services up to date with what a member says. Whoever
@@ -119,12 +141,9 @@ func (r *roster) list(m *member, services []string) {
 
 // tookTurn notes that it was a member's turn. Callers hold mu.
 func (r *roster) tookTurn(m *member) {
-	for _, name := range m.listed {
-		r.takers[name].leave(m)
-	}
 	r.picks++
-	m.turn = r.picks
 	for _, name := range m.listed {
-		r.takers[name].enter(m)
+		r.takers[name].rotate(m)
 	}
+	m.turn = r.picks
 }

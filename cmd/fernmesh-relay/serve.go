@@ -49,6 +49,7 @@ func (p *program) serveCommand() *cobra.Command {
 		if *untilEOF {
 			p.stopAtEOF(cancel)
 		}
+		p.collectEarly()
 		return p.serve(ctx, &s)
 	}
 	return cmd

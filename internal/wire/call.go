@@ -107,6 +107,22 @@ func ReadCallBody(b []byte) (c Call, path []byte, err error) {
 	return c, path, nil
 }
 
+// PeekCallFlags reads the flags at the start of a CALL's msgpack that is not
+// whole; false when they are not there, or it is none.
+func PeekCallFlags(b []byte) (flags uint8, ok bool) {
+	h := readHead(b)
+	if h.kind != kindArray {
+		return 0, false
+	}
+	for _, k := range [...]kind{kindBytes, kindString, kindUint, kindUint} { // id, path, time, flags
+		b = b[h.size:]
+		if h = readHead(b); h.kind != k {
+			return 0, false
+		}
+	}
+	return uint8(h.value), h.value <= math.MaxUint8
+}
+
 // rawAny returns the next element unless it is nil.
 func (a *Array) rawAny(field string) []byte {
 	raw := a.Raw(field)

@@ -7,8 +7,8 @@ import (
 	"io"
 )
 
-// recordHeader is the length of a record's length.
-const recordHeader = 4
+// RecordHeader is the length of a record's length, in bytes.
+const RecordHeader = 4
 
 // firstRead is the buffer a RecordReader begins with: enough for a handshake
 // and for most frames.
@@ -22,6 +22,12 @@ var ErrRecordLength = errors.New("wire: record length not allowed")
 func AppendRecord(dst, body []byte) []byte {
 	dst = binary.BigEndian.AppendUint32(dst, uint32(len(body)))
 	return append(dst, body...)
+}
+
+// PutRecordLength makes a record of what is behind the first RecordHeader bytes of
+// record: it writes the length there.
+func PutRecordLength(record []byte) {
+	binary.BigEndian.PutUint32(record, uint32(len(record)-RecordHeader))
 }
 
 // RecordReader cuts a byte stream into records. It reads ahead: one read of
@@ -46,28 +52,28 @@ func NewRecordReader(r io.Reader) *RecordReader {
 // its length is there. The end of the stream is io.EOF between records and
 // io.ErrUnexpectedEOF inside one. After a timeout, Next may be called again.
 func (r *RecordReader) Next(limit int) ([]byte, error) {
-	if err := r.fill(recordHeader); err != nil {
+	if err := r.fill(RecordHeader); err != nil {
 		return nil, err
 	}
 	n := binary.BigEndian.Uint32(r.buf[r.start:])
 	if n == 0 || uint64(n) > uint64(max(limit, 0)) {
 		return nil, fmt.Errorf("%w: %d bytes, at most %d", ErrRecordLength, n, limit)
 	}
-	if err := r.fill(recordHeader + int(n)); err != nil {
+	if err := r.fill(RecordHeader + int(n)); err != nil {
 		return nil, err
 	}
-	body := r.buf[r.start+recordHeader : r.start+recordHeader+int(n)]
-	r.start += recordHeader + int(n)
+	body := r.buf[r.start+RecordHeader : r.start+RecordHeader+int(n)]
+	r.start += RecordHeader + int(n)
 	return body, nil
 }
 
 // Buffered reports whether Next would return without a read.
 func (r *RecordReader) Buffered() bool {
 	have := r.end - r.start
-	if have < recordHeader {
+	if have < RecordHeader {
 		return false
 	}
-	return uint64(have-recordHeader) >= uint64(binary.BigEndian.Uint32(r.buf[r.start:]))
+	return uint64(have-RecordHeader) >= uint64(binary.BigEndian.Uint32(r.buf[r.start:]))
 }
 
 // fill reads until n bytes are buffered.

@@ -12,7 +12,7 @@ import (
 const (
 	// crowdFirst join before memory is read, so that what a relay sets up once
 	// does not count.
-	crowdFirst = 16
+	crowdFirst = 250
 	// crowdAtOnce is how many join at the same time.
 	crowdAtOnce = 8
 	// memberBytes is the key of what a member costs.

@@ -37,7 +37,10 @@ const joinTime = time.Minute
 
 // Section returns the comparison of relays.
 func Section() contest.Section {
-	return contest.Section{Name: name, Contestants: Contestants(), Run: run}
+	return contest.Section{
+		Name: name, Contestants: Contestants(), Run: run,
+		Cells: []string{smallJob, largeJob, tripJob, floodJob, callJob, crowdJob},
+	}
 }
 
 // Contestants returns all that can relay, ours first, and those that call over

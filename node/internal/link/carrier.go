@@ -30,11 +30,41 @@ type Carrier interface {
 	Remote() string
 }
 
+// recordRoom is the room before a sealed frame, in which a carrier of a byte stream
+// puts its length: the frame is sealed where it is written from.
+const recordRoom = wire.RecordHeader
+
+// roomy is a Carrier that writes a record from behind recordRoom bytes of room,
+// which it may change.
+type roomy interface {
+	WriteRoomy(record []byte) error
+	// WriteTwo is WriteRoomy for two records, of which the second begins at cut.
+	WriteTwo(records []byte, cut int) error
+}
+
+// writeRecord writes the record behind recordRoom.
+func writeRecord(c Carrier, record []byte) error {
+	if c, ok := c.(roomy); ok {
+		return c.WriteRoomy(record)
+	}
+	return c.WriteRecord(record[recordRoom:])
+}
+
+// writeRecords writes two records, each behind recordRoom; the second begins at cut.
+func writeRecords(c Carrier, records []byte, cut int) error {
+	if c, ok := c.(roomy); ok {
+		return c.WriteTwo(records, cut)
+	}
+	if err := c.WriteRecord(records[recordRoom:cut]); err != nil {
+		return err
+	}
+	return c.WriteRecord(records[cut+recordRoom:])
+}
+
 // stream is the carrier of a byte stream.
 type stream struct {
 	net.Conn
 	records *wire.RecordReader
-	out     []byte // the record being written, with its length
 	opened  time.Time
 	read    atomic.Int64 // when the last byte came, as a duration since opened
 }
@@ -72,8 +102,22 @@ func (s *stream) Buffered() bool { return s.records.Buffered() }
 func (s *stream) ReadRecord(limit int) ([]byte, error) { return s.records.Next(limit) }
 
 func (s *stream) WriteRecord(body []byte) error {
-	s.out = wire.AppendRecord(s.out[:0], body)
-	_, err := s.Conn.Write(s.out)
+	_, err := s.Conn.Write(wire.AppendRecord(nil, body)) // of the handshake: seldom
+	return err
+}
+
+// WriteRoomy implements roomy.
+func (s *stream) WriteRoomy(record []byte) error {
+	wire.PutRecordLength(record)
+	_, err := s.Conn.Write(record)
+	return err
+}
+
+// WriteTwo implements roomy.
+func (s *stream) WriteTwo(records []byte, cut int) error {
+	wire.PutRecordLength(records[:cut])
+	wire.PutRecordLength(records[cut:])
+	_, err := s.Conn.Write(records)
 	return err
 }
 

@@ -17,5 +17,5 @@ func (l *Link) ReadBuffer() int { return cap(l.in.plain) }
 func (l *Link) WriteBuffer() int {
 	l.box.mu.Lock()
 	defer l.box.mu.Unlock()
-	return cap(l.out.plain) + cap(l.out.token) + cap(l.box.waiting) + cap(l.box.spare)
+	return cap(l.out.update) + cap(l.out.token) + cap(l.box.waiting) + cap(l.box.spare)
 }

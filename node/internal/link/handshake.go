@@ -199,7 +199,7 @@ func (h *handshake) judge(p Peer) *Refusal {
 func (h *handshake) refuse(l *Link, r *Refusal) error {
 	refused := &RefusedError{Refusal: *r, Peer: l.peer}
 	bye := wire.AppendBye(nil, wire.Bye{Code: r.Code, ComeBackAfter: r.After, Text: r.Text})
-	if err := l.writeFrame(wire.AppendMessage(nil, wire.TypeBye, bye)); err != nil {
+	if err := l.writeFrame(wire.AppendMessage(make([]byte, headroom), wire.TypeBye, bye)); err != nil {
 		return refused
 	}
 	if err := h.SetReadDeadline(time.Now().Add(lingerFor)); err != nil {

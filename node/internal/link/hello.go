@@ -68,7 +68,7 @@ func (h *handshake) sendHello(l *Link, s *crypto.Secrets, target string) error {
 		Role: role, Instance: h.cfg.Instance, Name: h.cfg.Name, Target: target,
 		Features: h.cfg.Features, Capabilities: h.caps,
 	}, s.Hash, h.cfg.Identity)
-	token := l.out.seal(wire.AppendMessage(nil, wire.TypeHello, body), time.Now())
+	token := l.out.seal(wire.AppendMessage(make([]byte, headroom), wire.TypeHello, body), time.Now())[recordRoom:]
 	if err := h.WriteRecord(token); err != nil {
 		return &Error{writeCause(err), err}
 	}

@@ -28,6 +28,7 @@ type Link struct {
 	rest     wire.Messages // of the frame at hand
 	owed     bool          // FlushSoon was called
 	limit    int           // longest record that may come
+	arrived  time.Time     // when the last frame came
 	received atomic.Int64  // when the last frame came, as a duration since opened
 	bytesIn  atomic.Uint64
 
@@ -174,10 +175,15 @@ func (l *Link) receive() (wire.Messages, error) {
 	l.bytesIn.Add(uint64(len(token)))
 	frame, err := l.in.open(token)
 	if err == nil {
-		l.received.Store(int64(time.Since(l.opened)))
+		l.arrived = time.Now()
+		l.received.Store(int64(l.arrived.Sub(l.opened)))
 	}
 	return frame, err
 }
+
+// Arrived returns when the frame came whose messages are delivered. It is for
+// deliver, on the goroutine in Run.
+func (l *Link) Arrived() time.Time { return l.arrived }
 
 // Close ends the link with the given cause, unless it has ended before, and
 // waits for its writer. What was not written is lost; see Drain. Nil stands for

@@ -9,8 +9,12 @@ import (
 // keptOutbox is the largest buffer an outbox keeps when it is empty.
 const keptOutbox = 256 << 10
 
-// outbox holds the encoded messages that wait to be written, in order. Two
-// buffers take turns: one is filled while the other is being written.
+// headroom is the room before a batch, so that its frames are sealed where they
+// are: each head takes the place of what was sealed before.
+const headroom = wire.FrameHeader
+
+// outbox holds the encoded messages that wait to be written, in order, behind
+// headroom. Two buffers take turns: one is filled while the other is being written.
 type outbox struct {
 	soft, hard int
 
@@ -34,6 +38,9 @@ func (b *outbox) post(t wire.Type, n int, parts [][]byte) (overflow bool, err er
 	}
 	if b.queued+n+wire.MessageOverhead > b.hard {
 		return true, nil
+	}
+	if len(b.waiting) == 0 {
+		b.waiting = append(b.waiting, make([]byte, headroom)...)
 	}
 	before := len(b.waiting)
 	b.waiting = wire.AppendMessage(b.waiting, t, parts...)

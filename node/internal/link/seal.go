@@ -19,8 +19,8 @@ type outgoing struct {
 	maxPlain int  // agreed
 	bulk     bool // agreed
 	seq      uint64
-	plain    []byte
-	token    []byte
+	update   []byte // the last message, with KEYUPDATE behind it
+	token    []byte // behind recordRoom
 	frames   uint64 // of this epoch, as bytes
 	bytes    uint64
 	began    time.Time    // of the session
@@ -28,22 +28,25 @@ type outgoing struct {
 }
 
 // seal returns the token of the next frame, or the bulk frame, which carries the
-// encoded messages. It is valid until the next call. If the key is used up, the
-// frame ends with KEYUPDATE and the next one has the next key; room() has left
-// space for that.
-func (o *outgoing) seal(messages []byte, now time.Time) []byte {
-	o.plain = append(wire.BeginFrame(o.plain[:0], o.seq), messages...)
+// encoded messages from behind the headroom of frame, where it writes the head.
+// recordRoom bytes are before it. It is valid until the next call. If the key is
+// used up, the frame ends with KEYUPDATE and the next one has the next key; fitting
+// has left space for that.
+func (o *outgoing) seal(frame []byte, now time.Time) []byte {
+	wire.BeginFrame(frame[:0], o.seq)
 	o.frames++
-	o.bytes += uint64(len(o.plain))
+	o.bytes += uint64(len(frame))
 	update := o.seq > 0 && o.usedUp(now) // HELLO is alone in sequence 0
-	if update {
-		o.plain = wire.AppendMessage(o.plain, wire.TypeKeyUpdate)
+	if update {                          // what follows the frame is not to be written over
+		o.update = wire.AppendMessage(append(o.update[:0], frame...), wire.TypeKeyUpdate)
+		frame = o.update
 	}
-	if !update && o.isBulk(messages) {
-		o.token = o.cipher.SealBulk(o.token[:0], o.plain, o.seq, now)
+	o.token = append(o.token[:0], make([]byte, recordRoom)...)
+	if !update && o.isBulk(frame[headroom:]) {
+		o.token = o.cipher.SealBulk(o.token, frame, o.seq, now)
 		o.counters.sealedBulk()
 	} else {
-		o.token = o.cipher.Seal(o.token[:0], o.plain, now)
+		o.token = o.cipher.Seal(o.token, frame, now)
 	}
 	o.seq++
 	if update {
@@ -64,10 +67,13 @@ func (o *outgoing) left(now time.Time) time.Duration {
 	return o.rekey.Every - (now.Sub(o.began) - time.Duration(o.epoch.Load()))
 }
 
+// room returns how many bytes of messages a frame holds.
+func (o *outgoing) room() int { return o.maxPlain - wire.FrameHeader - keyUpdateLen }
+
 // fitting returns how many bytes of the encoded messages, whole messages and at
 // least one, go into one frame.
 func (o *outgoing) fitting(messages []byte) int {
-	room := o.maxPlain - wire.FrameHeader - keyUpdateLen
+	room := o.room()
 	if o.bulk && len(messages) >= bulkLeast {
 		return sameKind(messages, room)
 	}

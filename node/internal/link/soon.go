@@ -8,10 +8,10 @@ const soonMost = 16 << 10
 
 // tries is a Carrier that can write without waiting.
 type tries interface {
-	// TryRecord is WriteRecord, but writes no more than what the system takes at
+	// TryRecord is WriteRoomy, but writes no more than what the system takes at
 	// once. Done says that this was all; else FinishRecord must be called before
-	// anything else is written.
-	TryRecord(body []byte) (done bool, err error)
+	// anything else is written, and record is not changed until then.
+	TryRecord(record []byte) (done bool, err error)
 	// FinishRecord writes what TryRecord left, and waits for it.
 	FinishRecord() error
 }
@@ -21,7 +21,7 @@ type unsent struct {
 	batch []byte
 	begun int // so many bytes of it are in a record that was begun
 	token int // the length of that record
-	rest  int // where in the batch the next one begins
+	rest  int // where in the batch the next one begins, with its headroom
 }
 
 // FlushSoon sends what was posted as soon as no further frame has come in whole,
@@ -62,21 +62,22 @@ func (l *Link) flushHere() {
 		l.FlushLater()
 		return
 	}
-	for at := 0; at < len(batch); {
-		n := l.out.fitting(batch[at:])
-		token := l.out.seal(batch[at:at+n], time.Now())
-		done, err := carrier.TryRecord(token)
+	for at := 0; at+headroom < len(batch); {
+		n := l.out.fitting(batch[at+headroom:])
+		record := l.out.seal(batch[at:at+headroom+n], time.Now())
+		token := len(record) - recordRoom
+		done, err := carrier.TryRecord(record)
 		switch {
 		case err != nil:
 			l.fail(&Error{writeCause(err), err})
 			at = len(batch)
 		case !done: // whoever writes next finds the outbox taken
 			l.slow.Store(int64(time.Since(l.opened) + slowFor))
-			l.unsent.Store(&unsent{batch: batch, begun: n, token: len(token), rest: at + n})
+			l.unsent.Store(&unsent{batch: batch, begun: n, token: token, rest: at + n})
 			l.signal()
 			return
 		default:
-			l.bytesOut.Add(uint64(len(token)))
+			l.bytesOut.Add(uint64(token))
 			l.box.written(n)
 			at += n
 		}

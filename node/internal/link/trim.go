@@ -5,6 +5,8 @@ import (
 	"os"
 	"sync"
 	"time"
+
+	"github.com/fernmesh/fernmesh/internal/wire"
 )
 
 const (
@@ -23,12 +25,9 @@ type trimming struct {
 	poked   bool   // the reader was woken by a deadline in the past
 }
 
-// bufferedCarrier is a Carrier that has buffers of its own. Each method is
-// called by who reads or writes.
-type bufferedCarrier interface {
-	trimRead()
-	trimWrite()
-}
+// bufferedCarrier is a Carrier that has a buffer of its own. Its method is called by
+// who reads.
+type bufferedCarrier interface{ trimRead() }
 
 // Trim gives up the buffers that large messages have left behind, if the link
 // has been idle since the last call. Who keeps links calls it now and then: an
@@ -69,6 +68,7 @@ func (l *Link) rested(err error) bool {
 	}
 	t.poked = false
 	l.in.trim()
+	l.rest = wire.Messages{} // all delivered, but it holds the frame
 	if c, ok := l.carrier.(bufferedCarrier); ok {
 		c.trimRead()
 	}
@@ -82,9 +82,6 @@ func (l *Link) trimWriter() bool {
 		return false
 	}
 	l.out.trim()
-	if c, ok := l.carrier.(bufferedCarrier); ok {
-		c.trimWrite()
-	}
 	if _, left := l.box.takeMore(nil, false); left {
 		l.signal()
 	}
@@ -106,7 +103,7 @@ func (b *outbox) trim() bool {
 }
 
 func (o *outgoing) trim() {
-	o.plain, o.token = trimmed(o.plain), trimmed(o.token)
+	o.update, o.token = trimmed(o.update), trimmed(o.token)
 	o.cipher.Trim()
 }
 
@@ -116,8 +113,6 @@ func (i *incoming) trim() {
 }
 
 func (s *stream) trimRead() { s.records.Trim() }
-
-func (s *stream) trimWrite() { s.out = trimmed(s.out) }
 
 // trimmed is b without its contents, or nil if it is large.
 func trimmed(b []byte) []byte {

@@ -15,7 +15,7 @@ type tryStream struct {
 	*stream
 	raw  syscall.RawConn
 	once func(fd uintptr) // the method try, made once
-	left []byte           // of out: what try did not write
+	left []byte           // of the record: what try did not write
 	err  error            // of try
 }
 
@@ -51,9 +51,9 @@ func (s *tryStream) try(fd uintptr) {
 	}
 }
 
-func (s *tryStream) TryRecord(body []byte) (done bool, err error) {
-	s.out = wire.AppendRecord(s.out[:0], body)
-	s.left, s.err = s.out, nil
+func (s *tryStream) TryRecord(record []byte) (done bool, err error) {
+	wire.PutRecordLength(record)
+	s.left, s.err = record, nil
 	if err := s.raw.Control(s.once); err != nil {
 		return false, err
 	}

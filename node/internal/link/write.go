@@ -11,7 +11,7 @@ import (
 
 const (
 	// inlineMost is the most that a caller of Flush writes itself.
-	inlineMost = 32 << 10
+	inlineMost = 52 << 10
 	// slowWrite is how long a write takes at least that had to wait for the
 	// peer. For slowFor after one, callers leave the writing to the writer.
 	slowWrite = 5 * time.Millisecond
@@ -159,11 +159,12 @@ func (l *Link) rekeyIdle() time.Duration {
 	return l.cfg.Rekey.Every
 }
 
-// writeBatch writes messages in as few frames as they need.
+// writeBatch writes messages, which are behind headroom, in as few frames as they
+// need.
 func (l *Link) writeBatch(batch []byte) {
-	for len(batch) > 0 {
-		n := l.out.fitting(batch)
-		if err := l.writeFrame(batch[:n]); err != nil {
+	for len(batch) > headroom {
+		n, err := l.writeSome(batch)
+		if err != nil {
 			l.fail(&Error{writeCause(err), err})
 			return
 		}
@@ -172,16 +173,34 @@ func (l *Link) writeBatch(batch []byte) {
 	}
 }
 
-// writeFrame seals and writes one frame. Its deadline is WriteTimeout.
-func (l *Link) writeFrame(messages []byte) error {
+// writeSome writes the next one or two frames of a batch, and returns how many
+// bytes of messages are in them.
+func (l *Link) writeSome(batch []byte) (int, error) {
+	first, second := l.out.pairing(batch[headroom:], time.Now())
+	if second > 0 {
+		return first + second, l.writePair(batch[:headroom+first+second], first)
+	}
+	return first, l.writeFrame(batch[:headroom+first])
+}
+
+// writeFrame seals and writes one frame of messages behind headroom.
+func (l *Link) writeFrame(frame []byte) error {
+	return l.timed(func(now time.Time) (int, error) {
+		record := l.out.seal(frame, now)
+		return len(record) - recordRoom, writeRecord(l.carrier, record)
+	})
+}
+
+// timed runs a write of so many bytes of sealed frames. Its deadline is
+// WriteTimeout.
+func (l *Link) timed(write func(now time.Time) (int, error)) error {
 	now := time.Now()
 	if err := l.carrier.SetWriteDeadline(now.Add(l.cfg.WriteTimeout)); err != nil {
 		return err
 	}
-	token := l.out.seal(messages, now)
-	err := l.carrier.WriteRecord(token)
+	sealed, err := write(now)
 	if err == nil {
-		l.bytesOut.Add(uint64(len(token)))
+		l.bytesOut.Add(uint64(sealed))
 	}
 	if end := time.Now(); end.Sub(now) > slowWrite {
 		l.slow.Store(int64(end.Sub(l.opened) + slowFor))

@@ -23,11 +23,15 @@ const numberLen = 8
 // goroutine, for a repeat also on another call's or on the reader; so the
 // large outcome of a repeat gets a goroutine of its own.
 func (sv *served) Deliver(e *ledger.Entry, o ledger.Outcome) {
-	c := sv.conn
+	c, large := sv.conn, large(o)
+	if sv.here && !large {
+		c.answerSmall(sv, e, o)
+		c.link.FlushSoon()
+		return
+	}
 	c.mu.Lock()
 	owner := sv.owner
 	c.mu.Unlock()
-	large := large(o)
 	switch {
 	case large && owner:
 		c.answerLarge(sv, e, o)
@@ -37,9 +41,6 @@ func (sv *served) Deliver(e *ledger.Entry, o ledger.Outcome) {
 			c.spawn(func() { c.answerLarge(sv, e, o) })
 		}
 		c.mu.Unlock()
-	case sv.here:
-		c.answerSmall(sv, e, o)
-		c.link.FlushSoon()
 	case owner:
 		// Waiting here keeps the handler's place taken, so that a peer which
 		// reads slowly is refused calls before its outbox overflows.
@@ -106,7 +107,7 @@ func (c *Conn) answerLarge(sv *served, e *ledger.Entry, o ledger.Outcome) {
 
 // answered notes an outcome that the peer will have once it has read what is
 // posted, and asks for an acknowledgement when there are many. The caller
-// holds mu. Of a stream nothing is kept.
+// holds mu, and flushes. Of a stream nothing is kept.
 func (c *Conn) answered(sv *served, e *ledger.Entry, bytes int) {
 	if sv.pipe != nil {
 		return
@@ -120,9 +121,9 @@ func (c *Conn) answered(sv *served, e *ledger.Entry, bytes int) {
 }
 
 // askForAck asks for an acknowledgement when many outcomes have none and none is
-// under way. The caller holds mu.
+// under way. The caller holds mu, and flushes.
 func (c *Conn) askForAck() {
 	if !c.acking && (len(c.unacked) >= ackOutcomes || c.unackedBytes >= ackBytes) {
-		c.ping(nil)
+		c.putPing(nil)
 	}
 }

@@ -9,6 +9,10 @@ import (
 // assemblyCost is what an assembly is charged beside its bytes.
 const assemblyCost = 512
 
+// widenFrom is how much of a message has come before its window gets wider: most
+// messages that are smaller need no more credit than they have.
+const widenFrom = 32 << 10
+
 // assembly is a large message that arrives as chunks. The Conn's mu guards it.
 // Its memory is charged to the Server's budget as it grows, so it is held only
 // for bytes that have come, within a factor of two or one block.
@@ -19,9 +23,10 @@ type assembly struct {
 	came    *pieces
 	charged int64
 	window
-	began  time.Time
-	latest time.Time
-	timer  *time.Timer
+	bounded bool // it answers a stream and goes on with the stream's window
+	began   time.Time
+	latest  time.Time
+	timer   *time.Timer
 }
 
 // newAssembly begins one; nil when the budget is used up.
@@ -44,8 +49,20 @@ func (a *assembly) add(b []byte) bool {
 	}
 	a.came.add(b)
 	a.latest = time.Now()
+	if a.wider == 0 && a.came.size >= widenFrom && !a.streams() {
+		a.widen(a.conn.cfg.LinkCredit)
+	}
 	a.owe(a.conn, a.number, len(b))
 	return true
+}
+
+// streams tells whether the message may be a stream's, whose window bounds memory.
+func (a *assembly) streams() bool {
+	if a.kind != wire.ChunkCall {
+		return a.bounded
+	}
+	flags, ok := wire.PeekCallFlags(a.came.parts[0])
+	return !ok || flags&wire.CallStream != 0
 }
 
 // room charges what n more bytes take.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
-	"sync"
 	"time"
 
 	"github.com/fernmesh/fernmesh/commands"
@@ -55,13 +54,8 @@ type result struct {
 	large  *pieces // instead of body: put together by whoever waited
 }
 
-// buffers are for encoding CALLs.
-var buffers = sync.Pool{New: func() any { b := make([]byte, 0, 2048); return &b }}
-
-const (
-	keepBuffer   = wire.MaxMessage // the largest buffer that goes back to the pool
-	keepPendings = 64              // how many a Conn keeps for later calls
-)
+// keepPendings is how many a Conn keeps for later calls.
+const keepPendings = 64
 
 // newPending takes one that was used, or makes one. They are kept by the Conn
 // and not in a sync.Pool, since a channel must not leave its synctest bubble.
@@ -100,7 +94,7 @@ func (c *Conn) Call(ctx context.Context, req Request) ([]byte, error) {
 	if err != nil {
 		return nil, &AbandonedError{Cause: err}
 	}
-	buf := buffers.Get().(*[]byte)
+	buf := bufferFor(len(req.Args) + len(req.Kwargs))
 	// The number is filled in under the lock that orders the calls.
 	*buf = wire.AppendCall((*buf)[:0], wire.Call{
 		ID: req.ID, Path: req.Path, Remaining: remaining, Flags: req.flags(),
@@ -109,9 +103,7 @@ func (c *Conn) Call(ctx context.Context, req Request) ([]byte, error) {
 	p := c.newPending(req.Watcher, req.Deadline)
 	value, err := c.call(ctx, p, *buf)
 	c.keepPending(p)
-	if cap(*buf) <= keepBuffer {
-		buffers.Put(buf)
-	}
+	giveBuffer(buf)
 	return value, err
 }
 
@@ -291,9 +283,12 @@ func (c *Conn) abandon(number uint64, p *pending, cause error) ([]byte, error) {
 
 // finish takes a call out of the pending ones and hands it its result. The
 // caller holds mu.
-func (c *Conn) finish(number uint64, p *pending, r result) {
+func (c *Conn) finish(number uint64, p *pending, r result) { c.finishAt(time.Now(), number, p, r) }
+
+// finishAt is finish for who knows the time.
+func (c *Conn) finishAt(now time.Time, number uint64, p *pending, r result) {
 	delete(c.pending, number)
-	c.lastUse = time.Now()
+	c.lastUse = now
 	if p.out != nil {
 		p.out.stop()
 		p.out = nil

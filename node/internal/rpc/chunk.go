@@ -13,7 +13,18 @@ func (c *Conn) onChunk(body []byte) error {
 		return err
 	}
 	c.mu.Lock()
-	defer c.mu.Unlock()
+	c.granted = false
+	err = c.takeChunk(chunk)
+	granted := c.granted
+	c.mu.Unlock()
+	if granted {
+		c.link.FlushSoon()
+	}
+	return err
+}
+
+// takeChunk is onChunk for a chunk that was read. The caller holds mu.
+func (c *Conn) takeChunk(chunk wire.Chunk) error {
 	if err := c.takeLink(len(chunk.Bytes)); err != nil {
 		return err
 	}
@@ -94,7 +105,7 @@ func (c *Conn) onAnswerChunk(chunk wire.Chunk, kind uint8) error {
 		number := chunk.Number
 		p.in = c.newAssembly(number, kind, func() { c.answerIdle(number, p) })
 		if p.stream != nil && p.in != nil {
-			p.in.window, p.stream.closed = p.stream.window, true
+			p.in.window, p.in.bounded, p.stream.closed = p.stream.window, true, true
 		}
 	}
 	if p.in == nil {

@@ -65,6 +65,7 @@ type Conn struct {
 	hungry     []*outflow
 	recvCredit int64 // what the peer may send
 	recvOwed   int64 // received and not yet returned
+	granted    bool  // a CREDIT was posted
 
 	watchdog
 	deadlines

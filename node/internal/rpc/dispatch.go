@@ -55,7 +55,7 @@ func (c *Conn) onAnswer(m wire.Message, kind uint8) error {
 	}
 	c.traffic.In.Answers.Add(1)
 	body := append(make([]byte, 0, len(m.Body)-8), m.Body[8:]...)
-	c.finish(number, p, result{failed: kind == wire.ChunkFail, body: body})
+	c.finishAt(c.link.Arrived(), number, p, result{failed: kind == wire.ChunkFail, body: body})
 	return nil
 }
 

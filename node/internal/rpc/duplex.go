@@ -85,7 +85,9 @@ func (d *duplex) poll(p []byte) (int, error) {
 	switch {
 	case n > 0:
 		if !d.closed {
-			d.window.owe(d.conn, d.number, n)
+			if d.window.owe(d.conn, d.number, n) {
+				d.conn.link.FlushLater()
+			}
 		}
 	case len(d.backlog.blocks) > 0: // p is empty
 	case d.whole:

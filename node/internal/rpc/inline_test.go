@@ -116,8 +116,8 @@ func TestAHandlerThatBlocksLosesTheReader(t *testing.T) {
 			t.Errorf("a demoted command held up the link for %v", waited)
 		}
 		time.Sleep(leastRest)
-		go hold() // on the reader again
-		time.Sleep(10 * time.Millisecond)
+		go hold()                         // on the reader again
+		time.Sleep(20 * time.Millisecond) // until the overseer has looked twice
 		close(free)
 		for _, want := range []string{"a", "b", "c"} {
 			var here bool

@@ -18,8 +18,15 @@ type ping struct {
 	done   chan time.Duration // nil when nobody waits; else of capacity 1
 }
 
-// ping posts a PING. The caller holds mu.
+// ping sends a PING. The caller holds mu.
 func (c *Conn) ping(done chan time.Duration) *ping {
+	p := c.putPing(done)
+	c.link.FlushLater()
+	return p
+}
+
+// putPing is ping for who flushes. The caller holds mu.
+func (c *Conn) putPing(done chan time.Duration) *ping {
 	c.lastPing++
 	p := &ping{number: c.lastPing, sent: time.Now(), acks: c.unacked, done: done}
 	c.pings[p.number] = p
@@ -28,7 +35,7 @@ func (c *Conn) ping(done chan time.Duration) *ping {
 	}
 	var echo wire.Echo
 	binary.BigEndian.PutUint64(echo[:], p.number)
-	c.post(wire.TypePing, echo[:])
+	_ = c.put(wire.TypePing, echo[:]) // fails only with the link
 	return p
 }
 
@@ -66,7 +73,9 @@ func (c *Conn) onPing(body []byte) error {
 	if err != nil {
 		return err
 	}
-	c.post(wire.TypePong, echo[:])
+	if c.put(wire.TypePong, echo[:]) == nil {
+		c.link.FlushSoon()
+	}
 	return nil
 }
 
@@ -98,6 +107,7 @@ func (c *Conn) onPong(body []byte) error {
 	}
 	c.mu.Unlock()
 	if len(p.acks) > 0 {
+		c.link.FlushSoon()
 		c.server.ledger.Acknowledge(p.acks)
 	}
 	return nil

@@ -55,28 +55,42 @@ func (c *Conn) enter(sv *served, number uint64) error {
 		return ErrNumber
 	}
 	c.latest = number
-	c.lastUse = time.Now()
+	c.lastUse = c.link.Arrived()
 	sv.conn, sv.number, sv.crowded = c, number, len(c.served) >= c.openMost()
 	sv.call.Arrived = c.lastUse
 	c.served[number] = sv
 	return nil
 }
 
-// smallCall is a call and its msgpack, in one piece.
-type smallCall struct {
-	served
-	body [smallBody]byte
-}
+// smallCall and smallerCall are a call and its msgpack, in one piece. How much they
+// hold is what makes them fill a size of the allocator.
+type (
+	smallCall struct {
+		served
+		body [smallBody]byte
+	}
+	smallerCall struct {
+		served
+		body [smallerBody]byte
+	}
+)
 
-const smallBody = 256
+const (
+	smallBody   = 320
+	smallerBody = 128
+)
 
 // own makes room for a call of so many bytes, which live as long as its handler.
 func own(bytes int) (*served, []byte) {
-	if bytes > smallBody {
-		return &served{}, make([]byte, bytes)
+	switch {
+	case bytes <= smallerBody:
+		sv := &smallerCall{}
+		return &sv.served, sv.body[:bytes:bytes]
+	case bytes <= smallBody:
+		sv := &smallCall{}
+		return &sv.served, sv.body[:bytes:bytes]
 	}
-	small := &smallCall{}
-	return &small.served, small.body[:bytes:bytes]
+	return &served{}, make([]byte, bytes)
 }
 
 // openMost bounds the calls of a link that are open at once: those that run
@@ -167,6 +181,7 @@ func (c *Conn) onCallChunk(chunk wire.Chunk) error {
 		var came *pieces
 		came, sv.charged = sv.in.complete()
 		left := sv.in.window
+		left.narrow()
 		sv.unread = &left
 		sv.in = nil
 		c.assembling--

@@ -3,6 +3,7 @@ package rpc
 import (
 	"context"
 	"errors"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -198,6 +199,38 @@ func TestManyAnswersAreAcknowledgedByAPing(t *testing.T) {
 		mustCall(t, e.a, request("echo"))
 		if _, err := e.b.Ping(t.Context()); err != nil || kept() != 0 {
 			t.Fatalf("a PING of any kind acknowledges: %v, %d kept", err, kept())
+		}
+	})
+}
+
+// What was answered while an acknowledgement was under way is asked for when that
+// has come, although no answer follows with which the PING could leave.
+func TestAnswersBehindAnAcknowledgementAreAskedForAsWell(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const calls = 3 * ackOutcomes
+		a, b := newParty(t, "alice", ServerConfig{}), newParty(t, "bob", ServerConfig{MaxPerPeer: calls})
+		released := make(chan struct{})
+		b.handle(t, "wait", func(context.Context, *commands.Call) (any, error) {
+			<-released
+			return nil, nil
+		})
+		e := connect(t, a, b, Config{})
+		var answered sync.WaitGroup
+		for range calls {
+			answered.Go(func() { mustCall(t, e.a, request("wait")) })
+		}
+		synctest.Wait()
+		e.netB.(*memory).stall(true)
+		close(released)
+		answered.Wait()
+		synctest.Wait()
+		if got := b.server.Stats().Ledger.Outcomes; got != calls {
+			t.Fatalf("%d outcomes kept without an acknowledgement, want %d", got, calls)
+		}
+		e.netB.(*memory).stall(false)
+		synctest.Wait()
+		if got := b.server.Stats().Ledger.Outcomes; got != 0 {
+			t.Errorf("%d outcomes kept after the acknowledgements", got)
 		}
 	})
 }

@@ -1,0 +1,35 @@
+package rpc
+
+import (
+	"sync"
+
+	"github.com/fernmesh/fernmesh/internal/wire"
+)
+
+// Buffers are for encoding CALLs: small ones, and large ones so that the many small
+// calls do not hold on to them.
+var (
+	buffers      = sync.Pool{New: func() any { b := make([]byte, 0, 2048); return &b }}
+	largeBuffers = sync.Pool{New: func() any { return new([]byte) }}
+)
+
+// keepLarge is the largest buffer that goes back to a pool.
+const keepLarge = 4 << 20
+
+// bufferFor takes a buffer for a CALL with so many bytes of arguments.
+func bufferFor(bytes int) *[]byte {
+	if bytes > wire.MaxMessage {
+		return largeBuffers.Get().(*[]byte)
+	}
+	return buffers.Get().(*[]byte)
+}
+
+// giveBuffer gives a buffer back to the pool of its size.
+func giveBuffer(b *[]byte) {
+	switch n := cap(*b); {
+	case n <= wire.MaxMessage:
+		buffers.Put(b)
+	case n <= keepLarge:
+		largeBuffers.Put(b)
+	}
+}
