@@ -314,7 +314,8 @@ func TestQuickCommandsLeaveTheReaderWithoutRoom(t *testing.T) {
 		calls.Go(func() { _, _ = e.a.Call(t.Context(), request("some")) })
 	}
 	eventually(t, "a call is refused", func() bool { return bob.server.Stats().PeerFull > 0 })
-	if s := bob.server.Stats(); s.Running != 8 || s.Inlined > 1+128/15+2 {
+	// One or another may have answered just as a place was looked for.
+	if s := bob.server.Stats(); s.Running < 4 || s.Running > 8 || s.Inlined > 1+128/15+2 {
 		t.Errorf("%+v", s)
 	}
 	u.mu.Unlock()
