@@ -8,6 +8,7 @@ import (
 	"github.com/fernmesh/fernmesh/commands"
 	"github.com/fernmesh/fernmesh/crypto"
 	"github.com/fernmesh/fernmesh/internal/wire"
+	"github.com/fernmesh/fernmesh/node/internal/rpc"
 )
 
 // request is a checked and encoded call, the same for every target and path.
@@ -163,7 +164,7 @@ func newCalling(ctx context.Context, n *Node, target string, req *request) *call
 // prepare makes the call's own request.
 func (c *calling) prepare(path string, in any, opts []CallOption) error {
 	o := collect(opts)
-	c.lent, c.req = bufferFor(o.args), &c.own
+	c.lent, c.req = rpc.BufferFor(argumentBytes(o.args)), &c.own
 	var err error
 	*c.lent, err = c.own.prepare((*c.lent)[:0], path, &o, in)
 	if err != nil {
@@ -175,7 +176,7 @@ func (c *calling) prepare(path string, in any, opts []CallOption) error {
 // giveBack gives up the buffer of the arguments, unless it is needed still.
 func (c *calling) giveBack() {
 	if c.lent != nil {
-		giveBuffer(c.lent)
+		rpc.GiveBuffer(c.lent)
 	}
 	c.lent = nil
 }

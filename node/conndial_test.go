@@ -25,21 +25,7 @@ func linked(t testing.TB) (attic, kitchen *Node) {
 	keys := crypto.Ring(crypto.GenerateKey())
 	up := func(cfg Config) *Node {
 		cfg.Network, cfg.Keys, cfg.NoLAN = "loopback", keys, true
-		n, err := New(cfg)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := n.Start(context.Background()); err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() {
-			ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-			defer cancel()
-			if err := n.Shutdown(ctx); err != nil {
-				t.Error(err)
-			}
-		})
-		return n
+		return running(t, cfg)
 	}
 	kitchen = up(Config{Name: "kitchen", Listen: "127.0.0.1:0"})
 	return up(Config{Name: "attic", Peers: []string{kitchen.Addr().String()}, Listen: "127.0.0.1:0"}), kitchen

@@ -71,20 +71,7 @@ func nearFar(t testing.TB) *Node {
 	t.Helper()
 	key := crypto.GenerateKey()
 	other := startApart(t, nil, "far", key.Reveal(), strconv.Itoa(freeUDPPort(t)))
-	n, err := New(Config{Name: "near", Network: farNetwork, Keys: crypto.Ring(key), Peers: []string{other.line(t)}, NoLAN: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := n.Start(context.Background()); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-		defer cancel()
-		if err := n.Shutdown(ctx); err != nil {
-			t.Error(err)
-		}
-	})
+	n := running(t, Config{Name: "near", Network: farNetwork, Keys: crypto.Ring(key), Peers: []string{other.line(t)}, NoLAN: true})
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	if _, err := n.Call(ctx, farName, "__echo__"); err != nil {

@@ -28,6 +28,26 @@ func onLoopback(t testing.TB, names ...string) []*Node {
 	return onLoopbackWith(t, func(*Config) {}, names...)
 }
 
+// running starts a node, which is shut down at the end of the test.
+func running(t testing.TB, cfg Config) *Node {
+	t.Helper()
+	n, err := New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := n.Start(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		if err := n.Shutdown(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+	return n
+}
+
 // onLoopbackWith is onLoopback for nodes with another configuration.
 func onLoopbackWith(t testing.TB, set func(*Config), names ...string) []*Node {
 	t.Helper()
@@ -39,21 +59,7 @@ func onLoopbackWith(t testing.TB, set func(*Config), names ...string) []*Node {
 			Interfaces: []string{"lo*"}, Listen: "127.0.0.1:0", NoMDNS: true,
 		}
 		set(&cfg)
-		n, err := New(cfg)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := n.Start(context.Background()); err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() {
-			ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-			defer cancel()
-			if err := n.Shutdown(ctx); err != nil {
-				t.Error(err)
-			}
-		})
-		nodes[i] = n
+		nodes[i] = running(t, cfg)
 	}
 	return nodes
 }

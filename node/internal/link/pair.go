@@ -21,7 +21,7 @@ const (
 // pairing returns how many bytes of the encoded messages go into each of the next
 // two frames; second is 0 if the next one is sealed alone. Bulk frames are, and
 // that which may end an epoch.
-func (o *outgoing) pairing(messages []byte, now time.Time) (first, second int) {
+func (o *outgoing) pairing(messages []byte) (first, second int) {
 	if o.bulk || len(messages) < pairLeast || o.seq == 0 {
 		return o.fitting(messages), 0
 	}
@@ -30,7 +30,7 @@ func (o *outgoing) pairing(messages []byte, now time.Time) (first, second int) {
 	second = reaching(messages[first:], half)
 	all := uint64(first + second + 2*wire.FrameHeader)
 	if room := o.room(); second == 0 || first > room || second > room ||
-		o.frames+2 >= o.rekey.Frames || o.bytes+all >= o.rekey.Bytes || o.left(now) <= 0 {
+		o.frames+2 >= o.rekey.Frames || o.bytes+all >= o.rekey.Bytes || o.left(time.Now()) <= 0 {
 		return o.fitting(messages), 0
 	}
 	return first, second

@@ -53,7 +53,7 @@ func (l *Link) settle() {
 func (l *Link) flushHere() {
 	l.owed = false
 	carrier, able := l.carrier.(tries)
-	if until := l.slow.Load(); !able || until > 0 && time.Since(l.opened) < time.Duration(until) {
+	if !able || l.isSlow() {
 		l.FlushLater()
 		return
 	}

@@ -52,7 +52,7 @@ func (l *Link) Post(t wire.Type, parts ...[]byte) error {
 // messages leave with whoever writes. When a peer stops reading, one caller may
 // wait here, at most for WriteTimeout. Not for the goroutine in Run.
 func (l *Link) Flush() {
-	if until := l.slow.Load(); until > 0 && time.Since(l.opened) < time.Duration(until) {
+	if l.isSlow() {
 		l.FlushLater()
 		return
 	}
@@ -65,6 +65,12 @@ func (l *Link) Flush() {
 	if _, left := l.box.takeMore(batch, false); left {
 		l.signal()
 	}
+}
+
+// isSlow reports whether a write had to wait for the peer lately.
+func (l *Link) isSlow() bool {
+	until := l.slow.Load()
+	return until > 0 && time.Since(l.opened) < time.Duration(until)
 }
 
 // FlushLater has the writer send what was posted. It never waits.
@@ -176,7 +182,7 @@ func (l *Link) writeBatch(batch []byte) {
 // writeSome writes the next one or two frames of a batch, and returns how many
 // bytes of messages are in them.
 func (l *Link) writeSome(batch []byte) (int, error) {
-	first, second := l.out.pairing(batch[headroom:], time.Now())
+	first, second := l.out.pairing(batch[headroom:])
 	if second > 0 {
 		return first + second, l.writePair(batch[:headroom+first+second], first)
 	}

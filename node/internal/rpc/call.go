@@ -94,7 +94,7 @@ func (c *Conn) Call(ctx context.Context, req Request) ([]byte, error) {
 	if err != nil {
 		return nil, &AbandonedError{Cause: err}
 	}
-	buf := bufferFor(len(req.Args) + len(req.Kwargs))
+	buf := BufferFor(len(req.Args) + len(req.Kwargs))
 	// The number is filled in under the lock that orders the calls.
 	*buf = wire.AppendCall((*buf)[:0], wire.Call{
 		ID: req.ID, Path: req.Path, Remaining: remaining, Flags: req.flags(),
@@ -103,7 +103,7 @@ func (c *Conn) Call(ctx context.Context, req Request) ([]byte, error) {
 	p := c.newPending(req.Watcher, req.Deadline)
 	value, err := c.call(ctx, p, *buf)
 	c.keepPending(p)
-	giveBuffer(buf)
+	GiveBuffer(buf)
 	return value, err
 }
 

@@ -38,14 +38,14 @@ func (c *Conn) Open(ctx context.Context, req Request) (*Stream, error) {
 	if err != nil {
 		return nil, &AbandonedError{Cause: err}
 	}
-	buf := bufferFor(len(req.Args) + len(req.Kwargs))
+	buf := BufferFor(len(req.Args) + len(req.Kwargs))
 	*buf = wire.AppendCall((*buf)[:0], wire.Call{
 		ID: req.ID, Path: req.Path, Remaining: remaining, Flags: req.flags() | wire.CallStream,
 		Args: req.Args, Kwargs: req.Kwargs, Trace: req.Trace,
 	})
 	s := c.newStream(req.Watcher)
 	err = s.open(ctx, *buf)
-	giveBuffer(buf)
+	GiveBuffer(buf)
 	if err != nil {
 		return nil, err
 	}
